@@ -1,0 +1,251 @@
+#include "core/config.h"
+
+#include <charconv>
+#include <limits>
+
+#include "core/toml_reader.h"
+
+namespace xcloud {
+namespace {
+
+constexpr std::int64_t kMaxThreads = 1024;
+constexpr std::int64_t kHour = 3'600'000;  // ms
+constexpr std::int64_t kGiB = 1LL << 30;
+
+void ApplyDeviceAt(const toml::table& by_position, const std::string& file, Config& config,
+                   std::vector<std::string>& errors) {
+  for (const auto& [key, node] : by_position) {
+    const std::string_view text = key.str();
+    std::size_t position = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), position);
+    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() ||
+        position > config.devices.size() || !node.is_table()) {
+      errors.push_back(file + ": device." + std::string(text) +
+                       ": must name a device by position, 0 to " +
+                       std::to_string(config.devices.size()) + ", then its key");
+      continue;
+    }
+    if (position == config.devices.size()) config.devices.emplace_back();
+    TomlReader reader(*node.as_table(), file, "device." + std::string(text), errors);
+    VisitDevice(reader, config.devices[position]);
+    reader.Finish();
+  }
+}
+
+void ApplyDeviceList(const toml::array& list, const std::string& file, Config& config,
+                     std::vector<std::string>& errors) {
+  config.devices.clear();
+  for (const toml::node& node : list) {
+    const std::string section = "device." + std::to_string(config.devices.size());
+    if (!node.is_table()) {
+      errors.push_back(file + ": " + section + ": must be a section, [[device]]");
+      continue;
+    }
+    DeviceConfig device;
+    TomlReader reader(*node.as_table(), file, section, errors);
+    VisitDevice(reader, device);
+    reader.Finish();
+    config.devices.push_back(device);
+  }
+}
+
+template <class Knobs>
+void ApplySection(TomlReader& root, std::string_view name, const std::string& file,
+                  void (*visit)(OptionVisitor&, Knobs&), Knobs& knobs,
+                  std::vector<std::string>& errors) {
+  const toml::table* table = root.Section(name);
+  if (table == nullptr) return;
+  TomlReader reader(*table, file, std::string(name), errors);
+  visit(reader, knobs);
+  reader.Finish();
+}
+
+Status ApplyTable(const toml::table& table, const std::string& file, Config& config) {
+  std::vector<std::string> errors;
+  Config updated = config;
+  TomlReader root(table, file, "", errors);
+  ApplySection(root, "server", file, VisitServer, updated.server, errors);
+  ApplySection(root, "decode", file, VisitDecode, updated.decode, errors);
+  ApplySection(root, "repository", file, VisitRepository, updated.repository, errors);
+  ApplySection(root, "storage", file, VisitStorage, updated.storage, errors);
+  ApplySection(root, "log", file, VisitLog, updated.log, errors);
+  if (const toml::node* device = table.get("device"); device != nullptr && device->is_array()) {
+    ApplyDeviceList(*device->as_array(), file, updated, errors);
+    root.MarkKnown("device");
+  } else if (const toml::table* by_position = root.Section("device")) {
+    ApplyDeviceAt(*by_position, file, updated, errors);
+  }
+  root.Finish();
+  if (errors.empty()) {
+    config = updated;
+    return Status::Ok();
+  }
+  std::string all;
+  for (const std::string& error : errors) all += (all.empty() ? "" : "\n") + error;
+  return Status::InvalidArgument(all);
+}
+
+// Prints the options of one section as rows of a Markdown table.
+class TablePrinter final : public OptionVisitor {
+ public:
+  explicit TablePrinter(std::string& out) : out_(out) {}
+  void Integer(const OptionDoc& doc, std::int64_t& value, std::int64_t min,
+               std::int64_t max) override {
+    Row(doc, std::to_string(value), std::to_string(min) + " to " + std::to_string(max));
+  }
+  void Number(const OptionDoc& doc, double& value, double min, double max) override {
+    Row(doc, std::to_string(value), std::to_string(min) + " to " + std::to_string(max));
+  }
+  void Flag(const OptionDoc& doc, bool& value) override {
+    Row(doc, value ? "true" : "false", "true, false");
+  }
+  void Text(const OptionDoc& doc, std::string& value,
+            const std::vector<std::string_view>& allowed) override {
+    std::string range;
+    for (const std::string_view word : allowed) {
+      range += (range.empty() ? "" : ", ") + std::string(word);
+    }
+    Row(doc, '"' + value + '"', range.empty() ? "text" : range);
+  }
+  void Numbers(const OptionDoc& doc, std::vector<double>&, std::size_t, double, double) override {
+    Row(doc, "[]", "numbers");
+  }
+
+ private:
+  void Row(const OptionDoc& doc, const std::string& value, const std::string& range) {
+    out_ += "| `" + std::string(doc.key) + "` | `" + value + "` | " + range + " | " +
+            std::string(doc.effect) + " | " +
+            (doc.danger.empty() ? "-" : std::string(doc.danger)) + " |\n";
+  }
+  std::string& out_;
+};
+
+template <class Knobs>
+void Describe(std::string& out, std::string_view heading,
+              void (*visit)(OptionVisitor&, Knobs&)) {
+  out += "\n## `" + std::string(heading) +
+         "`\n\n| key | default | range | effect | danger |\n| --- | --- | --- | --- | --- |\n";
+  Knobs defaults;
+  TablePrinter printer(out);
+  visit(printer, defaults);
+}
+
+}  // namespace
+
+void VisitServer(OptionVisitor& v, ServerConfig& c) {
+  v.Text({"address", "IP address to listen on", "anything but loopback is open to the network"},
+         c.address, {});
+  v.Integer({"port", "TCP port; 0 = any free one, printed when ready", ""}, c.port, 0, 65'535);
+  v.Integer({"io_threads", "threads that read and write sockets; 0 = a quarter of the cores, "
+                           "at least 1",
+             "more than the cores adds switches and tail"},
+            c.io_threads, 0, kMaxThreads);
+  v.Integer({"max_connections", "open connections; one more is answered 503 and closed",
+             "each may hold one body in memory"},
+            c.max_connections, 1, 1'000'000);
+  v.Integer({"header_limit_bytes", "request line and headers; more is 431", ""},
+            c.header_limit_bytes, 512, 1 << 20);
+  v.Integer({"body_limit_bytes", "request body; more is 413 before it is read",
+             "times max_connections bounds the memory of bodies"},
+            c.body_limit_bytes, 1024, kGiB);
+  v.Integer({"header_timeout_ms", "from a request's first byte to the end of its header", ""},
+            c.header_timeout_ms, 10, kHour);
+  v.Integer({"body_timeout_ms", "from the end of the header to the end of the body",
+             "too short refuses phones on slow networks"},
+            c.body_timeout_ms, 10, kHour);
+  v.Integer({"idle_timeout_ms", "a kept-alive connection without a request", ""},
+            c.idle_timeout_ms, 10, kHour);
+  v.Integer({"write_timeout_ms", "to write one answer", ""}, c.write_timeout_ms, 10, kHour);
+  v.Integer({"answer_timeout_ms", "from the body's end to the answer, for services without a "
+                                  "latency goal; later is 504",
+             ""},
+            c.answer_timeout_ms, 10, kHour);
+  v.Integer({"drain_timeout_ms", "at SIGTERM: how long accepted requests may still finish",
+             "too short drops answers at each restart"},
+            c.drain_timeout_ms, 0, kHour);
+}
+
+void VisitDecode(OptionVisitor& v, DecodeConfig& c) {
+  v.Integer({"threads", "threads that decode and resize photos; 0 = half the cores, at least 1",
+             "they compete with CPU lanes"},
+            c.threads, 0, kMaxThreads);
+  v.Integer({"queue_capacity", "photos waiting for a decode thread; one more is 429",
+             "each holds its encoded bytes"},
+            c.queue_capacity, 1, 1'000'000);
+  v.Integer({"max_pixels", "width x height, from the image header; more is 413 before decoding",
+             "a decoded photo takes 3 bytes a pixel and thread"},
+            c.max_pixels, 1024, 1'000'000'000);
+  v.Integer({"max_side", "pixels of the longer side, likewise", ""}, c.max_side, 32, 65'500);
+}
+
+void VisitRepository(OptionVisitor& v, RepositoryConfig& c) {
+  v.Text({"path", "folder of models: NAME/model.toml, NAME/labels.txt, NAME/VERSION/weights", ""},
+         c.path, {});
+}
+
+void VisitStorage(OptionVisitor& v, StorageConfig& c) {
+  v.Text({"url", "where the call log lives: sqlite:PATH", "a full disk stops the log"}, c.url, {});
+  v.Integer({"queue_capacity", "rows waiting to be committed; one more is dropped and counted",
+             "about 400 bytes a row"},
+            c.queue_capacity, 1, 10'000'000);
+  v.Integer({"commit_rows", "rows in one transaction at the most", ""}, c.commit_rows, 1, 100'000);
+  v.Integer({"commit_interval_ms", "how long a row may wait for others to share its commit",
+             "rows that wait are lost when the process is killed"},
+            c.commit_interval_ms, 0, 60'000);
+}
+
+void VisitLog(OptionVisitor& v, LogConfig& c) {
+  v.Text({"level", "least serious line written to stderr", "debug writes a line a request"},
+         c.level, {"debug", "info", "warn", "error"});
+}
+
+void VisitDevice(OptionVisitor& v, DeviceConfig& c) {
+  v.Text({"kind", "what runs the networks", ""}, c.kind, {"cpu", "cuda"});
+  v.Text({"name", "name in metrics and answers; empty = kind and position (cpu0)", ""}, c.name,
+         {});
+  v.Integer({"index", "which CUDA device; two [[device]] may name the same one", ""}, c.index, 0,
+            64);
+  v.Integer({"lanes", "batches in flight on this device", "CPU lanes share the cores"}, c.lanes, 1,
+            64);
+  v.Integer({"threads", "CPU threads of one lane; 0 = cores shared out over all CPU lanes",
+             "lanes x threads over the cores slows all"},
+            c.threads, 0, kMaxThreads);
+  v.Text({"precision", "of the network on CUDA; CPU lanes run fp32",
+          "fp16 moves probabilities by about 0.001"},
+         c.precision, {"fp32", "fp16"});
+}
+
+Status ApplyConfigText(std::string_view text, std::string_view file, Config& config) {
+  Result<toml::table> table = ParseToml(text, file);
+  if (!table.ok()) return table.status();
+  return ApplyTable(*table, std::string(file), config);
+}
+
+Status ApplyConfigOverride(std::string_view assignment, Config& config) {
+  const std::string name = "--set " + std::string(assignment);
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    return Status::InvalidArgument(name + ": must be section.key=value");
+  }
+  Result<toml::table> table = ParseToml(assignment, name);
+  if (!table.ok()) {  // most likely text without quotes
+    const std::string quoted = std::string(assignment.substr(0, equals + 1)) + "'''" +
+                               std::string(assignment.substr(equals + 1)) + "'''";
+    table = ParseToml(quoted, name);
+  }
+  if (!table.ok()) return table.status();
+  return ApplyTable(*table, name, config);
+}
+
+std::string DescribeConfig() {
+  std::string out;
+  Describe(out, "[server]", VisitServer);
+  Describe(out, "[decode]", VisitDecode);
+  Describe(out, "[repository]", VisitRepository);
+  Describe(out, "[storage]", VisitStorage);
+  Describe(out, "[log]", VisitLog);
+  Describe(out, "[[device]]", VisitDevice);
+  return out;
+}
+
+}  // namespace xcloud

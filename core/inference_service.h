@@ -1,0 +1,76 @@
+// InferenceService: the seam between http and what answers. Implemented by models.
+//
+// Every method may be called from any thread and returns without waiting for I/O, decoding or a
+// network: http calls them on its io threads.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/request.h"
+#include "core/status.h"
+
+namespace xcloud {
+
+enum class ServiceState {
+  kLoading,    // weights are being read or warmed
+  kReady,      // answers
+  kNoWeights,  // declared, but its weights file is not installed; never answers a score
+  kFailed,     // the weights could not be loaded; `reason` says why
+};
+std::string_view ServiceStateName(ServiceState state);  // "loading", "ready", ...
+
+// How a prediction is written as JSON: each of the original XCloud's routes has its own keys.
+struct AnswerForm {
+  std::string label_key = "category";
+  std::string index_key;  // empty = the index is not written
+  std::string probability_key = "prob";
+  int decimals = 4;      // digits after the point of a probability
+  int top_k = 5;         // predictions when the caller names no k
+  double threshold = 0;  // top-1 below it answers one item "Unknown", index -1
+};
+
+// What is told about a service: routes, pages, metadata. A snapshot; never changes once made.
+struct ServiceInfo {
+  std::string name;         // "imagenet": folder name and last part of the route
+  std::string route;        // "/cv/imagenet"
+  std::string title;        // for people
+  std::string description;  // one or two sentences, for its page
+  std::string source;       // where the weights come from and their licence
+  std::string version;      // "1"; empty while there is none
+  std::string backend;      // "torchscript", "null", ...
+  ServiceState state = ServiceState::kLoading;
+  std::string reason;  // why it is not ready; empty when ready
+  AnswerForm answer;
+  std::size_t label_count = 0;
+  std::size_t max_batch = 1;
+  Duration latency_goal{};  // default deadline, from the first byte; zero = none
+  bool synthetic = false;
+};
+using ServiceInfoPtr = std::shared_ptr<const ServiceInfo>;
+
+class InferenceService {
+ public:
+  virtual ~InferenceService() = default;
+
+  // Sorted by name.
+  virtual std::vector<ServiceInfoPtr> List() const = 0;
+  // Null when no folder of that name was published.
+  virtual ServiceInfoPtr Find(std::string_view name) const = 0;
+
+  // Would a request for one item be taken now? Asked when the header is in and before the body
+  // is read, so that a refusal costs neither. NotFound, Unavailable, Overloaded (with
+  // retry_after) or DeadlineExceeded.
+  virtual Status Admit(std::string_view name, Deadline deadline) const = 0;
+
+  // Takes the request and answers it exactly once through `done`, also when it is refused.
+  virtual void Infer(InferenceRequest request, InferenceCallback done) = 0;
+
+  // OK when every service that has weights is loaded and warm; else Unavailable with the reason.
+  virtual Status Ready() const = 0;
+};
+
+}  // namespace xcloud

@@ -1,0 +1,150 @@
+#include "core/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "core/status.h"
+
+namespace xcloud {
+namespace {
+
+std::string Escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string RenderLabels(const Labels& labels) {
+  std::string out;
+  for (const auto& [name, value] : labels) {
+    out += (out.empty() ? "" : ",") + name + "=\"" + Escape(value) + "\"";
+  }
+  return out;
+}
+
+std::string Braced(const std::string& labels, const std::string& extra = "") {
+  if (labels.empty() && extra.empty()) return "";
+  return "{" + labels + (labels.empty() || extra.empty() ? "" : ",") + extra + "}";
+}
+
+std::string Shown(double value) {
+  std::ostringstream out;
+  out.precision(12);
+  out << value;
+  return out.str();
+}
+
+void RenderHistogram(std::ostringstream& out, const std::string& name, const std::string& labels,
+                     const Histogram& histogram) {
+  const std::vector<std::uint64_t> counts = histogram.counts();
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    total += counts[i];
+    const std::string bound =
+        i < histogram.bounds().size() ? Shown(histogram.bounds()[i]) : "+Inf";
+    out << name << "_bucket" << Braced(labels, "le=\"" + bound + "\"") << ' ' << total << '\n';
+  }
+  out << name << "_sum" << Braced(labels) << ' ' << Shown(histogram.sum()) << '\n';
+  out << name << "_count" << Braced(labels) << ' ' << total << '\n';
+}
+
+}  // namespace
+
+Histogram::Histogram(std::vector<double> bounds)
+    : bounds_(std::move(bounds)),
+      counts_(std::make_unique<std::atomic<std::uint64_t>[]>(bounds_.size() + 1)) {
+  XC_CHECK(std::is_sorted(bounds_.begin(), bounds_.end(), std::less_equal<>()));
+}
+
+void Histogram::Observe(double value) {
+  const auto bound = std::lower_bound(bounds_.begin(), bounds_.end(), value);
+  counts_[static_cast<std::size_t>(bound - bounds_.begin())].fetch_add(1,
+                                                                       std::memory_order_relaxed);
+  sum_micro_.fetch_add(std::llround(value * 1e6), std::memory_order_relaxed);
+}
+
+std::vector<std::uint64_t> Histogram::counts() const {
+  std::vector<std::uint64_t> out(bounds_.size() + 1);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = counts_[i].load(std::memory_order_relaxed);
+  return out;
+}
+
+double Histogram::sum() const {
+  return static_cast<double>(sum_micro_.load(std::memory_order_relaxed)) / 1e6;
+}
+
+MetricsRegistry::Family& MetricsRegistry::GetFamily(std::string_view name, std::string_view help,
+                                                    std::string_view kind) {
+  auto found = families_.find(name);
+  if (found == families_.end()) {
+    found = families_.emplace(std::string(name), Family{std::string(help), kind, {}, {}, {}}).first;
+  }
+  XC_CHECK(found->second.kind == kind);
+  return found->second;
+}
+
+Counter& MetricsRegistry::GetCounter(std::string_view name, std::string_view help,
+                                     const Labels& labels) {
+  MutexLock lock(mutex_);
+  auto& slot = GetFamily(name, help, "counter").counters[RenderLabels(labels)];
+  if (slot == nullptr) slot = std::make_unique<Counter>();
+  return *slot;
+}
+
+Gauge& MetricsRegistry::GetGauge(std::string_view name, std::string_view help,
+                                 const Labels& labels) {
+  MutexLock lock(mutex_);
+  auto& slot = GetFamily(name, help, "gauge").gauges[RenderLabels(labels)];
+  if (slot == nullptr) slot = std::make_unique<Gauge>();
+  return *slot;
+}
+
+Histogram& MetricsRegistry::GetHistogram(std::string_view name, std::string_view help,
+                                         const std::vector<double>& bounds, const Labels& labels) {
+  MutexLock lock(mutex_);
+  auto& slot = GetFamily(name, help, "histogram").histograms[RenderLabels(labels)];
+  if (slot == nullptr) slot = std::make_unique<Histogram>(bounds);
+  return *slot;
+}
+
+std::string MetricsRegistry::Render() const {
+  MutexLock lock(mutex_);
+  std::ostringstream out;
+  for (const auto& [name, family] : families_) {
+    out << "# HELP " << name << ' ' << family.help << "\n# TYPE " << name << ' ' << family.kind
+        << '\n';
+    for (const auto& [labels, counter] : family.counters) {
+      out << name << Braced(labels) << ' ' << counter->value() << '\n';
+    }
+    for (const auto& [labels, gauge] : family.gauges) {
+      out << name << Braced(labels) << ' ' << gauge->value() << '\n';
+    }
+    for (const auto& [labels, histogram] : family.histograms) {
+      RenderHistogram(out, name, labels, *histogram);
+    }
+  }
+  return out.str();
+}
+
+const std::vector<double>& LatencyBoundsSeconds() {
+  static const std::vector<double> bounds = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005,
+                                             0.01,   0.015,  0.02,   0.03,  0.05,  0.075,
+                                             0.1,    0.15,   0.2,    0.3,   0.5,   1,
+                                             2,      5,      10};
+  return bounds;
+}
+
+const std::vector<double>& BatchSizeBounds() {
+  static const std::vector<double> bounds = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128};
+  return bounds;
+}
+
+}  // namespace xcloud

@@ -1,0 +1,56 @@
+// PhotoRequest: the request that models hands to the scheduler and gets back on a lane: one
+// decoded photo, and whom to tell.
+//
+// Invariant: the callback is called exactly once, by Refuse or by Answer. Not thread-safe; owned
+// by one stage at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/request.h"
+#include "core/scheduled_request.h"
+#include "models/model_definition.h"
+#include "models/network.h"
+
+namespace xcloud {
+
+// A version of a model, loaded and warmed on every lane. Shared by the requests that use it, so
+// it lives until the last of them is answered. Constant once published.
+struct LoadedModel {
+  ModelDefinition definition;
+  std::string version;
+  ModelId id = 0;                                   // its queue in the scheduler
+  std::vector<std::unique_ptr<Network>> networks;   // by lane position, over all devices
+  std::size_t output_size = 0;
+};
+
+class PhotoRequest final : public ScheduledRequest {
+ public:
+  PhotoRequest(std::shared_ptr<const LoadedModel> model, InferenceRequest request,
+               InferenceCallback done);
+
+  bool Cancelled() const override;
+  void Refuse(Status status) override;
+
+  // Writes the answer from the network's raw outputs (activation, top-k, threshold, labels) and
+  // calls back. `stages` carries the lane's instants; `lane` its name.
+  void Answer(std::span<const float> scores, std::size_t batch_items, const std::string& lane,
+              TimePoint batch_closed, TimePoint forward_start, TimePoint forward_end);
+
+  const LoadedModel& model() const { return *model_; }
+  InferenceRequest& request() { return request_; }
+  std::vector<std::uint8_t>& pixels() { return pixels_; }  // PixelBytes() once decoded
+  StageTimes& stages() { return result_.stages; }
+
+ private:
+  std::shared_ptr<const LoadedModel> model_;
+  InferenceRequest request_;
+  InferenceCallback done_;
+  InferenceResult result_;
+  std::vector<std::uint8_t> pixels_;
+};
+
+}  // namespace xcloud
