@@ -17,8 +17,8 @@ namespace xcloud {
 struct BatchLimits {
   std::size_t max_batch = 1;         // items; >= 1
   std::size_t queue_capacity = 256;  // items waiting; >= max_batch; more is refused (Overloaded)
-  Duration max_queue_delay{};        // how long a lane may idle hoping for a fuller batch; 0 = never
-  Duration latency_goal{};           // deadline of requests that bring none; 0 = none
+  Duration max_queue_delay{};  // how long a lane may idle hoping for a fuller batch; 0 = never
+  Duration latency_goal{};     // deadline of requests that bring none; 0 = none
 };
 
 // Measured time of a batch of `items` on lanes of `device`.

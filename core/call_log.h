@@ -18,21 +18,21 @@ struct CallRecord {
   std::string api_name;    // "cv/imagenet"
   std::string model;
   std::string version;
-  WallTime called_at;      // first byte; stored as UTC milliseconds
-  double elapse_ms = 0;    // first byte to answer written
+  WallTime called_at;    // first byte; stored as UTC milliseconds
+  double elapse_ms = 0;  // first byte to answer written
   double decode_ms = 0;
   double queue_ms = 0;
   double infer_ms = 0;
   TerminalType terminal = TerminalType::kUnknown;
   int http_status = 0;
-  int code = 0;            // the body's code: 0 success, 1 bad image, 2 bad method, 3 none found
-  std::string trace_id;    // 32 hex digits of traceparent, or empty
+  int code = 0;          // the body's code: 0 success, 1 bad image, 2 bad method, 3 none found
+  std::string trace_id;  // 32 hex digits of traceparent, or empty
 };
 
 struct CallLogCounters {
-  std::uint64_t appended = 0;  // taken by Append
-  std::uint64_t committed = 0; // in the store
-  std::uint64_t dropped = 0;   // refused because the queue was full, or lost to a store error
+  std::uint64_t appended = 0;   // taken by Append
+  std::uint64_t committed = 0;  // in the store
+  std::uint64_t dropped = 0;    // refused because the queue was full, or lost to a store error
 };
 
 class CallLog {

@@ -114,15 +114,14 @@ class TablePrinter final : public OptionVisitor {
  private:
   void Row(const OptionDoc& doc, const std::string& value, const std::string& range) {
     out_ += "| `" + std::string(doc.key) + "` | `" + value + "` | " + range + " | " +
-            std::string(doc.effect) + " | " +
-            (doc.danger.empty() ? "-" : std::string(doc.danger)) + " |\n";
+            std::string(doc.effect) + " | " + (doc.danger.empty() ? "-" : std::string(doc.danger)) +
+            " |\n";
   }
   std::string& out_;
 };
 
 template <class Knobs>
-void Describe(std::string& out, std::string_view heading,
-              void (*visit)(OptionVisitor&, Knobs&)) {
+void Describe(std::string& out, std::string_view heading, void (*visit)(OptionVisitor&, Knobs&)) {
   out += "\n## `" + std::string(heading) +
          "`\n\n| key | default | range | effect | danger |\n| --- | --- | --- | --- | --- |\n";
   Knobs defaults;
@@ -136,8 +135,9 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
   v.Text({"address", "IP address to listen on", "anything but loopback is open to the network"},
          c.address, {});
   v.Integer({"port", "TCP port; 0 = any free one, printed when ready", ""}, c.port, 0, 65'535);
-  v.Integer({"io_threads", "threads that read and write sockets; 0 = a quarter of the cores, "
-                           "at least 1",
+  v.Integer({"io_threads",
+             "threads that read and write sockets; 0 = a quarter of the cores, "
+             "at least 1",
              "more than the cores adds switches and tail"},
             c.io_threads, 0, kMaxThreads);
   v.Integer({"max_connections", "open connections; one more is answered 503 and closed",
@@ -153,11 +153,12 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
   v.Integer({"body_timeout_ms", "from the end of the header to the end of the body",
              "too short refuses phones on slow networks"},
             c.body_timeout_ms, 10, kHour);
-  v.Integer({"idle_timeout_ms", "a kept-alive connection without a request", ""},
-            c.idle_timeout_ms, 10, kHour);
+  v.Integer({"idle_timeout_ms", "a kept-alive connection without a request", ""}, c.idle_timeout_ms,
+            10, kHour);
   v.Integer({"write_timeout_ms", "to write one answer", ""}, c.write_timeout_ms, 10, kHour);
-  v.Integer({"answer_timeout_ms", "from the body's end to the answer, for services without a "
-                                  "latency goal; later is 504",
+  v.Integer({"answer_timeout_ms",
+             "from the body's end to the answer, for services without a "
+             "latency goal; later is 504",
              ""},
             c.answer_timeout_ms, 10, kHour);
   v.Integer({"drain_timeout_ms", "at SIGTERM: how long accepted requests may still finish",
@@ -201,8 +202,7 @@ void VisitLog(OptionVisitor& v, LogConfig& c) {
 
 void VisitDevice(OptionVisitor& v, DeviceConfig& c) {
   v.Text({"kind", "what runs the networks", ""}, c.kind, {"cpu", "cuda"});
-  v.Text({"name", "name in metrics and answers; empty = kind and position (cpu0)", ""}, c.name,
-         {});
+  v.Text({"name", "name in metrics and answers; empty = kind and position (cpu0)", ""}, c.name, {});
   v.Integer({"index", "which CUDA device; two [[device]] may name the same one", ""}, c.index, 0,
             64);
   v.Integer({"lanes", "batches in flight on this device", "CPU lanes share the cores"}, c.lanes, 1,

@@ -48,8 +48,7 @@ void RenderHistogram(std::ostringstream& out, const std::string& name, const std
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     total += counts[i];
-    const std::string bound =
-        i < histogram.bounds().size() ? Shown(histogram.bounds()[i]) : "+Inf";
+    const std::string bound = i < histogram.bounds().size() ? Shown(histogram.bounds()[i]) : "+Inf";
     out << name << "_bucket" << Braced(labels, "le=\"" + bound + "\"") << ' ' << total << '\n';
   }
   out << name << "_sum" << Braced(labels) << ' ' << Shown(histogram.sum()) << '\n';
@@ -135,10 +134,9 @@ std::string MetricsRegistry::Render() const {
 }
 
 const std::vector<double>& LatencyBoundsSeconds() {
-  static const std::vector<double> bounds = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005,
-                                             0.01,   0.015,  0.02,   0.03,  0.05,  0.075,
-                                             0.1,    0.15,   0.2,    0.3,   0.5,   1,
-                                             2,      5,      10};
+  static const std::vector<double> bounds = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01,
+                                             0.015,  0.02,   0.03,   0.05,  0.075, 0.1,   0.15,
+                                             0.2,    0.3,    0.5,    1,     2,     5,     10};
   return bounds;
 }
 

@@ -17,19 +17,19 @@ namespace xcloud {
 // What went wrong, in the caller's terms. http/status_mapping.h holds the one table to HTTP.
 enum class StatusCode {
   kOk,
-  kInvalidArgument,       // the input is wrong; sending it again will not help
-  kUnsupportedMedia,      // not an image format that we read
-  kTooLarge,              // over a stated limit of bytes or pixels
-  kNotFound,              // no such service, version or file
-  kAlreadyExists,         // the name is taken
-  kUnauthenticated,       // no or unknown key
-  kPermissionDenied,      // the key may not do this
-  kOverloaded,            // a bounded queue is full; retry after Status::retry_after()
-  kUnavailable,           // the service exists and is not ready (loading, no weights, draining)
-  kDeadlineExceeded,      // the deadline passed before an answer was ready
-  kCancelled,             // the caller went away
-  kUnsupported,           // known, and not offered by this build or configuration
-  kInternal,              // our fault
+  kInvalidArgument,   // the input is wrong; sending it again will not help
+  kUnsupportedMedia,  // not an image format that we read
+  kTooLarge,          // over a stated limit of bytes or pixels
+  kNotFound,          // no such service, version or file
+  kAlreadyExists,     // the name is taken
+  kUnauthenticated,   // no or unknown key
+  kPermissionDenied,  // the key may not do this
+  kOverloaded,        // a bounded queue is full; retry after Status::retry_after()
+  kUnavailable,       // the service exists and is not ready (loading, no weights, draining)
+  kDeadlineExceeded,  // the deadline passed before an answer was ready
+  kCancelled,         // the caller went away
+  kUnsupported,       // known, and not offered by this build or configuration
+  kInternal,          // our fault
 };
 
 // "invalid_argument" and so on: the word used in logs and metrics.
@@ -89,7 +89,7 @@ class [[nodiscard]] Status {
 }  // namespace xcloud
 
 // Tier two: aborts, in every build type, when an invariant of our own does not hold.
-#define XC_CHECK(condition)                                              \
-  do {                                                                   \
+#define XC_CHECK(condition)                                                  \
+  do {                                                                       \
     if (!(condition)) ::xcloud::CheckFailed(__FILE__, __LINE__, #condition); \
   } while (false)

@@ -58,10 +58,10 @@ void TomlReader::Finish() {
     const std::string_view name = key.str();
     if (known_.find(name) != known_.end()) continue;
     std::string why = "unknown key";
-    const auto nearest = std::min_element(
-        known_.begin(), known_.end(), [name](const std::string& a, const std::string& b) {
-          return EditDistance(a, name) < EditDistance(b, name);
-        });
+    const auto nearest = std::min_element(known_.begin(), known_.end(),
+                                          [name](const std::string& a, const std::string& b) {
+                                            return EditDistance(a, name) < EditDistance(b, name);
+                                          });
     if (nearest != known_.end() && EditDistance(*nearest, name) <= 3) {
       why += "; did you mean '" + Name(*nearest) + "'?";
     }
@@ -76,8 +76,8 @@ void TomlReader::Integer(const OptionDoc& doc, std::int64_t& value, std::int64_t
   if (!node->is_integer()) return Fail(doc.key, "must be a whole number");
   const std::int64_t read = **node->as_integer();
   if (read < min || read > max) {
-    return Fail(doc.key, "must be " + std::to_string(min) + " to " + std::to_string(max) +
-                             ", is " + std::to_string(read));
+    return Fail(doc.key, "must be " + std::to_string(min) + " to " + std::to_string(max) + ", is " +
+                             std::to_string(read));
   }
   value = read;
 }
@@ -88,8 +88,7 @@ void TomlReader::Number(const OptionDoc& doc, double& value, double min, double 
   const auto read = node->value<double>();
   if (!read.has_value() || !node->is_number()) return Fail(doc.key, "must be a number");
   if (!(*read >= min && *read <= max)) {
-    return Fail(doc.key,
-                "must be " + Shown(min) + " to " + Shown(max) + ", is " + Shown(*read));
+    return Fail(doc.key, "must be " + Shown(min) + " to " + Shown(max) + ", is " + Shown(*read));
   }
   value = *read;
 }
@@ -143,7 +142,9 @@ const toml::table* TomlReader::Section(std::string_view key) {
   return node->as_table();
 }
 
-bool TomlReader::Has(std::string_view key) const { return table_.get(key) != nullptr; }
+bool TomlReader::Has(std::string_view key) const {
+  return table_.get(key) != nullptr;
+}
 
 void TomlReader::Fail(std::string_view key, std::string_view why) {
   errors_.push_back(Place(file_, table_.get(key)) + ": " + Name(key) + ": " + std::string(why));

@@ -23,8 +23,7 @@ class FakeClock final : public Clock {
     return WallTime(std::chrono::duration_cast<WallTime::duration>(now_.time_since_epoch()));
   }
 
-  bool WaitUntil(CondVar& cv, Mutex& mutex, TimePoint when) override
-      XC_NO_THREAD_SAFETY_ANALYSIS {
+  bool WaitUntil(CondVar& cv, Mutex& mutex, TimePoint when) override XC_NO_THREAD_SAFETY_ANALYSIS {
     {
       MutexLock lock(mutex_);
       if (now_ >= when) return false;
