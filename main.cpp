@@ -1,1 +1,166 @@
-int main() { return 0; }
+// The composition root: the table of subcommands, and the one place that knows every room.
+//
+// serve wires them in this order, each living longer than the ones after it:
+//   metrics, clock -> call log -> devices -> lanes -> scheduler -> model server -> http server
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "bench/bench_command.h"
+#include "core/clock.h"
+#include "core/config.h"
+#include "core/log.h"
+#include "core/metrics.h"
+#include "http/server.h"
+#include "models/lane.h"
+#include "models/model_definition.h"
+#include "models/model_server.h"
+#include "models/network.h"
+#include "scheduler/dynamic_batcher.h"
+#include "storage/open_call_log.h"
+
+namespace xcloud {
+namespace {
+
+constexpr const char* kDefaultConfigFile = "configs/xcloud.toml";
+
+struct ServeOptions {
+  std::string config_file;  // empty = kDefaultConfigFile when it exists, else the defaults
+  std::vector<std::string> overrides;
+  bool check_only = false;
+};
+
+int Fail(const Status& status) {
+  std::cerr << "xcloud: " << status.message() << "\n";
+  return 1;
+}
+
+Result<Config> ReadConfig(const ServeOptions& options) {
+  Config config;
+  std::string file = options.config_file;
+  if (file.empty() && std::filesystem::exists(kDefaultConfigFile)) file = kDefaultConfigFile;
+  if (!file.empty()) {
+    std::ifstream in(file);
+    if (!in) return Status::NotFound("cannot read the configuration file '" + file + "'");
+    std::ostringstream text;
+    text << in.rdbuf();
+    if (Status status = ApplyConfigText(text.str(), file, config); !status.ok()) return status;
+  }
+  for (const std::string& assignment : options.overrides) {
+    if (Status status = ApplyConfigOverride(assignment, config); !status.ok()) return status;
+  }
+  return config;
+}
+
+// Blocks SIGINT and SIGTERM in this and every later thread, so that only WaitForSignal sees them.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int WaitForSignal(const sigset_t& signals) {
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  return signal_number;
+}
+
+// Two phases: answer what was accepted, bounded by drain_timeout_ms; then cut what is left.
+void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& scheduler,
+                 const Config& config, const Clock& clock) {
+  http.BeginDrain();
+  const Duration drain = std::chrono::milliseconds(config.server.drain_timeout_ms);
+  const bool drained = http.WaitDrained(clock.Now() + drain);
+  if (!drained) spdlog::warn("drain time is over: cutting the connections that are left");
+  models.Stop();
+  scheduler.Stop();
+  http.Stop();
+}
+
+int Serve(const ServeOptions& options) {
+  Result<Config> config = ReadConfig(options);
+  if (!config.ok()) return Fail(config.status());
+  InitLog(config->log.level);
+  if (options.check_only) {
+    std::cout << "configuration is valid\n";
+    return 0;
+  }
+  const sigset_t signals = BlockStopSignals();
+  SystemClock clock;
+  MetricsRegistry metrics;
+  Result<std::unique_ptr<CallLog>> call_log = OpenCallLog(config->storage, clock, metrics);
+  if (!call_log.ok()) return Fail(call_log.status());
+  auto devices = OpenDevices(config->devices, clock);
+  if (!devices.ok()) return Fail(devices.status());
+  std::vector<std::unique_ptr<Lane>> lanes;
+  std::vector<BatchExecutor*> executors;
+  for (const auto& device : *devices) {
+    for (std::size_t i = 0; i < device->lane_count(); ++i) {
+      lanes.push_back(std::make_unique<Lane>(*device, i, lanes.size(), clock));
+      executors.push_back(lanes.back().get());
+    }
+  }
+  DynamicBatcher scheduler(clock, metrics, executors);
+  auto models =
+      ModelServer::Create(config->repository, config->decode, *devices, scheduler, clock, metrics);
+  if (!models.ok()) return Fail(models.status());
+  HttpServer http(config->server, **models, **call_log, metrics, clock);
+  if (Status status = http.Start(); !status.ok()) return Fail(status);
+  (*models)->StartLoading();
+  (*models)->WaitLoaded();
+  std::printf("listening on http://%s:%d\n", http.address().c_str(), int{http.port()});
+  std::fflush(stdout);
+  const int signal_number = WaitForSignal(signals);
+  spdlog::info("signal {}: draining", signal_number);
+  StopInOrder(http, **models, scheduler, *config, clock);
+  return 0;
+}
+
+void AddServeCommand(CLI::App& app, ServeOptions& options, int& exit_code) {
+  CLI::App* serve = app.add_subcommand("serve", "Serve the models of a repository over HTTP");
+  serve->add_option("--config", options.config_file,
+                    "TOML file; every key is in configs/README.md (default: " +
+                        std::string(kDefaultConfigFile) + " if there is one)");
+  serve->add_option("--set", options.overrides,
+                    "override one key: --set server.port=0 --set device.0.lanes=2");
+  serve->add_flag("--check", options.check_only,
+                  "check the configuration, say what is wrong, and exit");
+  serve->footer(
+      "Prints 'listening on http://ADDRESS:PORT' when it is ready. SIGTERM stops it "
+      "after\nthe requests it has accepted are answered.");
+  serve->callback([&] { exit_code = Serve(options); });
+}
+
+}  // namespace
+}  // namespace xcloud
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "XCloud turns trained vision models into web APIs: POST a photo, get labels.\n"
+      "First steps: 'xcloud serve', then open the address that it prints."};
+  app.set_version_flag("--version", std::string("xcloud ") + XCLOUD_VERSION);
+  app.require_subcommand(1);
+  int exit_code = 0;
+  xcloud::ServeOptions serve;
+  xcloud::AddServeCommand(app, serve, exit_code);
+  xcloud::AddBenchCommand(app, exit_code);
+  app.add_subcommand("config", "Print every configuration key with default, range and effect")
+      ->callback([] { std::cout << xcloud::DescribeConfig(); });
+  app.add_subcommand("model-keys", "Print every key of a model.toml, likewise")->callback([] {
+    std::cout << xcloud::DescribeModelToml();
+  });
+  CLI11_PARSE(app, argc, argv);
+  return exit_code;
+}

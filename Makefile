@@ -1,0 +1,54 @@
+# Thin: each target is one or two commands that you could type. 'make help' lists them.
+PRESET ?= release
+BUILD := build/$(PRESET)
+PYTHON := $(or $(XCLOUD_VENV),.venv)/bin/python
+PORT ?= 8080
+CMAKE_ARGS := $(if $(XCLOUD_VENV),-DXCLOUD_VENV=$(abspath $(XCLOUD_VENV)))
+
+.PHONY: help setup weights photos build run test test-sanitizers test-cpu bench format \
+  format-check tidy clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
+
+setup: ## install what is missing (apt packages, Python environment)
+	@configs/setup.sh
+
+weights: setup ## fetch and convert the published weights, once
+	@$(PYTHON) models/weights/install.py
+
+photos: setup ## fetch a few real photos to try and to test with, once
+	@$(PYTHON) tests/support/fetch_photos.py
+
+build: setup ## build/release/xcloud
+	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET) $(CMAKE_ARGS)
+	@cmake --build --preset $(PRESET)
+
+run: build weights photos ## serve on 127.0.0.1:8080
+	@configs/run.sh $(BUILD)/xcloud $(PORT)
+
+test: build weights photos ## every test; says what it skipped and why
+	@tests/run.sh $(BUILD)
+
+test-sanitizers: setup ## unit and simulation tests under asan+ubsan and tsan
+	@for preset in asan tsan; do \
+	  cmake --preset $$preset >/dev/null && cmake --build --preset $$preset && \
+	  tests/run.sh build/$$preset -L 'unit|simulation' || exit 1; done
+
+test-cpu: setup ## a build without CUDA, as on a machine without nvcc
+	@cmake --preset cpu $(CMAKE_ARGS) >/dev/null && cmake --build --preset cpu --target xcloud
+
+bench: build weights ## load and micro-benchmarks, with their conditions
+	@bench/run.sh $(BUILD)
+
+format: ## clang-format our own code
+	@git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format -i
+
+format-check: ## fail when the tree is not formatted
+	@git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run --Werror
+
+tidy: build ## clang-tidy on what clang can parse
+	@tests/tidy/clang_tidy.sh $(BUILD)
+
+clean: ## remove the builds (keeps .venv, weights and var)
+	@rm -rf build

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs what XCloud is built and run with, and only what is missing: Debian packages
+# (configs/apt-packages.txt; as root or through sudo) and a Python environment with the pinned
+# torch wheel, whose LibTorch the server links (models/weights/requirements.txt).
+# Python is used at build time only: to convert published weights, and as a reference in tests.
+#
+#   configs/setup.sh          # XCLOUD_VENV=DIR puts the environment elsewhere than .venv
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+venv=${XCLOUD_VENV:-.venv}
+requirements=models/weights/requirements.txt
+
+mapfile -t wanted < <(grep -v '^#' configs/apt-packages.txt)
+missing=()
+for package in "${wanted[@]}"; do
+  if ! dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$'; then
+    missing+=("$package")
+  fi
+done
+if ((${#missing[@]})); then
+  echo "setup: installing ${#missing[@]} Debian packages: ${missing[*]}"
+  as_root=()
+  if [[ $(id -u) -ne 0 ]]; then
+    command -v sudo >/dev/null || { echo "setup: need root or sudo to install them" >&2; exit 1; }
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends \
+    "${missing[@]}" >/dev/null
+fi
+
+# The stamp holds the requirements that were installed, so an edited file installs again.
+if ! cmp -s "$requirements" "$venv/xcloud-requirements.txt"; then
+  echo "setup: making the Python environment $venv (torch is a large download: some minutes)"
+  [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+  cp "$requirements" "$venv/xcloud-requirements.txt"
+fi
