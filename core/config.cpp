@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 
+#include "core/option_table.h"
 #include "core/toml_reader.h"
 
 namespace xcloud {
@@ -83,50 +84,6 @@ Status ApplyTable(const toml::table& table, const std::string& file, Config& con
   std::string all;
   for (const std::string& error : errors) all += (all.empty() ? "" : "\n") + error;
   return Status::InvalidArgument(all);
-}
-
-// Prints the options of one section as rows of a Markdown table.
-class TablePrinter final : public OptionVisitor {
- public:
-  explicit TablePrinter(std::string& out) : out_(out) {}
-  void Integer(const OptionDoc& doc, std::int64_t& value, std::int64_t min,
-               std::int64_t max) override {
-    Row(doc, std::to_string(value), std::to_string(min) + " to " + std::to_string(max));
-  }
-  void Number(const OptionDoc& doc, double& value, double min, double max) override {
-    Row(doc, std::to_string(value), std::to_string(min) + " to " + std::to_string(max));
-  }
-  void Flag(const OptionDoc& doc, bool& value) override {
-    Row(doc, value ? "true" : "false", "true, false");
-  }
-  void Text(const OptionDoc& doc, std::string& value,
-            const std::vector<std::string_view>& allowed) override {
-    std::string range;
-    for (const std::string_view word : allowed) {
-      range += (range.empty() ? "" : ", ") + std::string(word);
-    }
-    Row(doc, '"' + value + '"', range.empty() ? "text" : range);
-  }
-  void Numbers(const OptionDoc& doc, std::vector<double>&, std::size_t, double, double) override {
-    Row(doc, "[]", "numbers");
-  }
-
- private:
-  void Row(const OptionDoc& doc, const std::string& value, const std::string& range) {
-    out_ += "| `" + std::string(doc.key) + "` | `" + value + "` | " + range + " | " +
-            std::string(doc.effect) + " | " + (doc.danger.empty() ? "-" : std::string(doc.danger)) +
-            " |\n";
-  }
-  std::string& out_;
-};
-
-template <class Knobs>
-void Describe(std::string& out, std::string_view heading, void (*visit)(OptionVisitor&, Knobs&)) {
-  out += "\n## `" + std::string(heading) +
-         "`\n\n| key | default | range | effect | danger |\n| --- | --- | --- | --- | --- |\n";
-  Knobs defaults;
-  TablePrinter printer(out);
-  visit(printer, defaults);
 }
 
 }  // namespace
@@ -239,12 +196,12 @@ Status ApplyConfigOverride(std::string_view assignment, Config& config) {
 
 std::string DescribeConfig() {
   std::string out;
-  Describe(out, "[server]", VisitServer);
-  Describe(out, "[decode]", VisitDecode);
-  Describe(out, "[repository]", VisitRepository);
-  Describe(out, "[storage]", VisitStorage);
-  Describe(out, "[log]", VisitLog);
-  Describe(out, "[[device]]", VisitDevice);
+  AppendOptionTable(out, "[server]", VisitServer);
+  AppendOptionTable(out, "[decode]", VisitDecode);
+  AppendOptionTable(out, "[repository]", VisitRepository);
+  AppendOptionTable(out, "[storage]", VisitStorage);
+  AppendOptionTable(out, "[log]", VisitLog);
+  AppendOptionTable(out, "[[device]]", VisitDevice);
   return out;
 }
 
