@@ -1,6 +1,7 @@
 #include "bench/conditions.h"
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -107,6 +108,7 @@ Conditions ReadConditions() {
                    : "unknown";
   if (getloadavg(&out.load_average, 1) != 1) out.load_average = -1;
   out.gpus = ReadGpus();
+  out.nice = getpriority(PRIO_PROCESS, 0);
   out.version = XCLOUD_VERSION;
 #if defined(__clang__)
   out.compiler = "clang " __clang_version__;

@@ -26,6 +26,7 @@ struct Conditions {
   std::string kernel;
   double load_average = 0;        // over the last minute, before the run; -1 = unknown
   std::vector<std::string> gpus;  // name, driver; empty = none
+  int nice = 0;                   // of this process: below 0 = it goes before the server
   std::string version;            // of this program
   std::string compiler;
   std::string build_type;  // "Release", ...

@@ -49,13 +49,21 @@ Json OptionsJson(const BenchReport& report) {
 
 Json ConditionsJson(const BenchReport& report) {
   const Conditions& c = report.conditions;
-  Json out = {{"date", c.date},           {"cpu", c.cpu.model},
-              {"isa", c.cpu.isa},         {"virtual_machine", c.cpu.virtual_machine},
-              {"cores", c.cores},         {"governor", c.governor},
-              {"kernel", c.kernel},       {"load_average", c.load_average},
-              {"gpus", c.gpus},           {"xcloud", c.version},
-              {"compiler", c.compiler},   {"build_type", c.build_type},
-              {"optimised", c.optimised}, {"sanitised", c.sanitised},
+  Json out = {{"date", c.date},
+              {"cpu", c.cpu.model},
+              {"isa", c.cpu.isa},
+              {"virtual_machine", c.cpu.virtual_machine},
+              {"cores", c.cores},
+              {"governor", c.governor},
+              {"kernel", c.kernel},
+              {"load_average", c.load_average},
+              {"gpus", c.gpus},
+              {"generator_nice", c.nice},
+              {"xcloud", c.version},
+              {"compiler", c.compiler},
+              {"build_type", c.build_type},
+              {"optimised", c.optimised},
+              {"sanitised", c.sanitised},
               {"warnings", c.Warnings()}};
   Json services;
   if (report.services.ok()) {

@@ -132,8 +132,8 @@ std::string ConditionsText(const BenchReport& report) {
          c.governor.c_str(), c.load_average);
   for (const std::string& gpu : c.gpus) Append(out, "GPU       %s\n", gpu.c_str());
   if (c.gpus.empty()) out += "GPU       none\n";
-  Append(out, "generator xcloud %s, %s, %s%s\n", c.version.c_str(), c.compiler.c_str(),
-         c.build_type.c_str(), c.sanitised ? ", sanitised" : "");
+  Append(out, "generator xcloud %s, %s, %s%s, nice %d\n", c.version.c_str(), c.compiler.c_str(),
+         c.build_type.c_str(), c.sanitised ? ", sanitised" : "", c.nice);
   Append(out, "target    %s, body %s, %s\n", report.options.url.c_str(),
          report.options.body.c_str(), report.photos.c_str());
   Append(out, "limits    SLO %.1f ms, timeout %.0f ms, at most %lld connections\n",

@@ -1,5 +1,6 @@
 #include "bench/server_view.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace xcloud {
@@ -33,7 +34,7 @@ std::optional<MetricHistogram> Observed(const Samples& before, const Samples& af
 }
 
 void ReadStages(const Samples& before, const Samples& after, std::string_view model,
-                ServerView& view) {
+                const std::optional<MetricHistogram>& whole, ServerView& view) {
   const std::string name = "xcloud_stage_seconds";
   double requests = 0;
   double stage_sum = 0;
@@ -42,7 +43,6 @@ void ReadStages(const Samples& before, const Samples& after, std::string_view mo
     const auto seen = Observed(before, after, name,
                                {{"model", std::string(model)}, {"stage", stage}}, view.notes);
     if (!seen.has_value()) continue;
-    // Requests that end early miss the later stages: the mean is over those that had the stage.
     view.stages.push_back({stage, seen->mean() * 1e3, seen->sum});  // a sum until divided below
     requests = std::max(requests, seen->count);
     stage_sum += seen->sum;
@@ -51,11 +51,10 @@ void ReadStages(const Samples& before, const Samples& after, std::string_view mo
     }
   }
   if (stage_sum <= 0) return;
-  // The server's own whole-request time where it has one for this model: it also holds what no
-  // stage names. Else the stages together are the whole.
-  const bool whole = view.request_mean_ms.has_value();
-  const double total =
-      whole ? std::max(stage_sum, *view.request_mean_ms / 1e3 * requests) : stage_sum;
+  // Stages are of successful requests. The whole-request time also holds what no stage names, but
+  // it is of the same requests only when none failed; else the stages together are the whole.
+  const bool same_requests = whole.has_value() && whole->count == requests;
+  const double total = same_requests ? std::max(stage_sum, whole->sum) : stage_sum;
   for (StageTime& stage : view.stages) stage.share /= total;
   view.outside_decode_infer = 1 - inside / total;
 }
@@ -83,7 +82,7 @@ ServerView CompareScrapes(const Result<std::string>& before, const Result<std::s
   view.batch_size = Observed(*first, *second, "xcloud_batch_size", match, view.notes);
   const auto whole = Observed(*first, *second, "xcloud_request_seconds", match, view.notes);
   if (whole.has_value()) view.request_mean_ms = whole->mean() * 1e3;
-  ReadStages(*first, *second, model, view);
+  ReadStages(*first, *second, model, whole, view);
   return view;
 }
 

@@ -18,15 +18,15 @@ namespace xcloud {
 struct StageTime {
   std::string name;    // "receive", "decode_wait", ..., in the order of a request's life
   double mean_ms = 0;  // per request
-  double share = 0;    // of a request's whole time
+  double share = 0;    // of a successful request's whole time
 };
 
 struct ServerView {
   // Each part is absent when the server does not offer it.
   std::optional<MetricHistogram> batch_size;  // items per batch
   std::vector<StageTime> stages;
-  std::optional<double> request_mean_ms;       // whole request, as the server times it
-  std::optional<double> outside_decode_infer;  // share of a request's time in neither
+  std::optional<double> request_mean_ms;       // whole request, failed ones too
+  std::optional<double> outside_decode_infer;  // share of a successful request's time in neither
   std::vector<std::string> notes;              // why something is absent
 };
 

@@ -52,6 +52,17 @@ TEST_F(ServerViewTest, TellsTheShareOfARequestOutsideDecodeAndForward) {
   EXPECT_NEAR(view.outside_decode_infer.value(), 0.4, 1e-9);
 }
 
+TEST_F(ServerViewTest, FailedRequestsDoNotBlurTheStagesOfTheOthers) {
+  const std::string before = registry_.Render();
+  Stage("decode", 0.002);
+  Stage("queue", 0.004);
+  Stage("infer", 0.004);
+  Whole(0.010);
+  Whole(5);  // one that timed out: no stages
+  const ServerView view = CompareScrapes(before, registry_.Render(), "m");
+  EXPECT_NEAR(view.outside_decode_infer.value(), 0.4, 1e-9);
+}
+
 TEST_F(ServerViewTest, TakesTheStagesAsTheWholeWithoutARequestTime) {
   const std::string before = registry_.Render();
   Stage("decode", 0.002);
