@@ -1,0 +1,88 @@
+#include "http/acceptor.h"
+
+#include <string>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+#include "core/log.h"
+
+namespace xcloud {
+namespace {
+
+// When the process is out of file descriptors or buffers, accepting at once would only spin.
+constexpr auto kPauseAfterFailure = std::chrono::milliseconds(20);
+
+constexpr const char* kRefusedHelp = "Connections refused because max_connections were open.";
+
+}  // namespace
+
+Acceptor::Acceptor(ServerState& server, const std::vector<std::unique_ptr<IoWorker>>& workers)
+    : server_(server),
+      workers_(workers),
+      acceptor_(workers.front()->context().get_executor()),
+      pause_(workers.front()->context().get_executor()),
+      refused_(server.metrics.GetCounter("xcloud_connections_refused_total", kRefusedHelp)) {}
+
+Status Acceptor::Listen() {
+  const std::string& address = server_.config.address;
+  ErrorCode error;
+  const auto ip = asio::ip::make_address(address, error);
+  if (error) {
+    return Status::InvalidArgument("server.address: '" + address + "' is not an IP address");
+  }
+  const asio::ip::tcp::endpoint endpoint(ip, static_cast<std::uint16_t>(server_.config.port));
+  acceptor_.open(endpoint.protocol(), error);
+  if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) port_ = acceptor_.local_endpoint(error).port();
+  if (!error) return Status::Ok();
+  ErrorCode ignored;
+  acceptor_.close(ignored);
+  return Status::Unavailable("cannot listen on " + address + ":" +
+                             std::to_string(server_.config.port) + ": " + error.message());
+}
+
+void Acceptor::Start() {
+  asio::co_spawn(acceptor_.get_executor(), AcceptLoop(), [](const std::exception_ptr& thrown) {
+    if (thrown != nullptr) spdlog::error("accepting connections ended by an exception");
+  });
+}
+
+void Acceptor::Close() {
+  asio::post(acceptor_.get_executor(), [this] {
+    ErrorCode ignored;
+    acceptor_.close(ignored);
+    pause_.cancel();
+  });
+}
+
+Task<void> Acceptor::AcceptLoop() {
+  for (std::size_t next = 0; acceptor_.is_open(); next = (next + 1) % workers_.size()) {
+    IoWorker& worker = *workers_[next];
+    ErrorCode error;
+    Socket socket =
+        co_await acceptor_.async_accept(worker.context(), asio::redirect_error(kUseTask, error));
+    if (!error) {
+      HandOver(std::move(socket), worker);
+    } else if (acceptor_.is_open() && error != asio::error::connection_aborted) {
+      spdlog::warn("cannot accept a connection: {}", error.message());
+      pause_.expires_after(kPauseAfterFailure);
+      co_await pause_.async_wait(asio::redirect_error(kUseTask, error));
+    }
+  }
+}
+
+void Acceptor::HandOver(Socket socket, IoWorker& worker) {
+  if (server_.connections.TryAdd()) {
+    worker.Adopt(std::move(socket), ConnectionSlot(server_.connections));
+    return;
+  }
+  refused_.Add();
+  if (!server_.refusals.TryAdd()) return;
+  worker.AdoptForRefusal(std::move(socket), ConnectionSlot(server_.refusals));
+}
+
+}  // namespace xcloud

@@ -1,0 +1,115 @@
+#include "http/body_reader.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "http/chunked_decoder.h"
+
+namespace xcloud {
+namespace {
+
+// A claimed length costs address space only, and no more than this before bytes come.
+constexpr std::uint64_t kMaxReserveBytes = 4 << 20;
+// The string grows by this as bytes come, so that few unread bytes are zeroed in vain.
+constexpr std::uint64_t kGrowBytes = 256 * 1024;
+// An unread body of at most this is worth reading to keep the connection.
+constexpr std::uint64_t kMaxDiscardBytes = 256 * 1024;
+
+}  // namespace
+
+BodyReader::BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config)
+    : connection_(connection),
+      head_(head),
+      limit_bytes_(static_cast<std::uint64_t>(config.body_limit_bytes)),
+      timeout_(std::chrono::milliseconds(config.body_timeout_ms)),
+      client_waits_(head.expects_continue),
+      complete_(!head.chunked && head.content_length == 0) {}
+
+HttpError BodyReader::TooLarge() const {
+  return MakeHttpError(413, "the body is over " + std::to_string(limit_bytes_) + " bytes");
+}
+
+HttpError BodyReader::Ended() const {
+  if (connection_.timed_out()) return MakeHttpError(408, "the body did not come in time");
+  if (connection_.aborted()) return MakeHttpError(503, "the server is stopping");
+  return MakeHttpError(kStatusClientGone, "the client closed the connection within the body");
+}
+
+std::optional<HttpError> BodyReader::CheckLength() const {
+  if (head_.content_length > limit_bytes_) return TooLarge();
+  return std::nullopt;
+}
+
+Task<std::optional<HttpError>> BodyReader::ReadAll(std::string& body) {
+  if (complete_) co_return std::nullopt;
+  if (auto error = CheckLength()) co_return error;
+  connection_.LimitReads(timeout_);
+  if (client_waits_ && connection_.Buffered().empty()) {
+    const bool told = co_await connection_.Write("HTTP/1.1 100 Continue\r\n\r\n", {}, timeout_);
+    if (!told) co_return Ended();
+    connection_.LimitReads(timeout_);
+  }
+  client_waits_ = false;
+  std::optional<HttpError> error;
+  if (head_.chunked) {
+    error = co_await ReadChunked(body);
+  } else {
+    error = co_await ReadSized(body);
+  }
+  connection_.NoLimit();
+  complete_ = !error.has_value();
+  failed_ = error.has_value();
+  co_return error;
+}
+
+Task<std::optional<HttpError>> BodyReader::ReadSized(std::string& body) {
+  const std::uint64_t total = head_.content_length;
+  body.reserve(std::min(total, kMaxReserveBytes));
+  const std::string_view early = connection_.Buffered().substr(0, total);
+  body.assign(early);
+  connection_.Consume(early.size());
+  std::size_t filled = body.size();
+  while (filled < total) {
+    if (filled == body.size()) body.resize(std::min<std::uint64_t>(total, filled + kGrowBytes));
+    const std::size_t got =
+        co_await connection_.ReadInto(body.data() + filled, body.size() - filled);
+    if (got == 0) co_return Ended();
+    filled += got;
+  }
+  co_return std::nullopt;
+}
+
+Task<std::optional<HttpError>> BodyReader::ReadChunked(std::string& body) {
+  ChunkedDecoder decoder(limit_bytes_);
+  for (;;) {
+    connection_.Consume(decoder.Feed(connection_.Buffered(), body));
+    switch (decoder.state()) {
+      case ChunkedDecoder::State::kDone:
+        co_return std::nullopt;
+      case ChunkedDecoder::State::kTooLarge:
+        co_return TooLarge();
+      case ChunkedDecoder::State::kMalformed:
+        co_return MakeHttpError(400, "malformed chunked body");
+      case ChunkedDecoder::State::kMore:
+        break;
+    }
+    const bool more = co_await connection_.ReadMore();
+    if (!more) co_return Ended();
+  }
+}
+
+bool BodyReader::CanDiscardRest() const {
+  if (complete_) return true;
+  // A client that waits for "100 Continue" may or may not send the body now: unknowable.
+  return !failed_ && !client_waits_ && !head_.chunked && head_.content_length <= kMaxDiscardBytes;
+}
+
+Task<bool> BodyReader::DiscardRest() {
+  if (complete_) co_return true;
+  if (!CanDiscardRest()) co_return false;
+  std::string dropped;
+  const auto error = co_await ReadAll(dropped);
+  co_return !error.has_value();
+}
+
+}  // namespace xcloud

@@ -1,0 +1,52 @@
+// BodyReader: the body of one request, read only when an endpoint asks for it.
+//
+// Threads: the connection's io thread. One per request.
+// Bounds: body_limit_bytes (413, from Content-Length before a byte is read, or as chunks come) and
+// body_timeout_ms from the first read (408).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/config.h"
+#include "http/asio_types.h"
+#include "http/connection.h"
+#include "http/head_parser.h"
+#include "http/status_mapping.h"
+
+namespace xcloud {
+
+class BodyReader {
+ public:
+  BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config);
+
+  // The 413 that a Content-Length over the limit deserves.
+  std::optional<HttpError> CheckLength() const;
+  // The whole body into `body`, or why not. Sends "100 Continue" when the client waits for it.
+  Task<std::optional<HttpError>> ReadAll(std::string& body);
+  // What DiscardRest would say if the client behaves.
+  bool CanDiscardRest() const;
+  // After the answer: reads and drops what the endpoint did not ask for, when that is little.
+  // False when the connection cannot carry another request.
+  Task<bool> DiscardRest();
+  // No byte of the body is still to come.
+  bool complete() const { return complete_; }
+
+ private:
+  Task<std::optional<HttpError>> ReadSized(std::string& body);
+  Task<std::optional<HttpError>> ReadChunked(std::string& body);
+  HttpError TooLarge() const;
+  // Why the connection gave no more bytes.
+  HttpError Ended() const;
+
+  Connection& connection_;
+  const RequestHead& head_;
+  const std::uint64_t limit_bytes_;
+  const Duration timeout_;
+  bool client_waits_;  // for "100 Continue": it has not sent the body yet
+  bool complete_;
+  bool failed_ = false;  // some of it was read, and the rest cannot be
+};
+
+}  // namespace xcloud

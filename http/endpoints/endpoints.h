@@ -1,0 +1,21 @@
+// The endpoints: each a coroutine on its connection's io thread, each in a file of its own (those
+// of one subject share one). A new one is one function here, its file and one row in routes.cpp.
+#pragma once
+
+#include "http/asio_types.h"
+#include "http/request_context.h"
+#include "http/response.h"
+
+namespace xcloud {
+
+Task<Response> HandleInfer(RequestContext& context);        // infer.cpp
+Task<Response> HandleServicePage(RequestContext& context);  // pages.cpp
+Task<Response> HandleIndexPage(RequestContext& context);
+Task<Response> HandleAsset(RequestContext& context);
+Task<Response> HandleServiceList(RequestContext& context);  // services.cpp
+Task<Response> HandleService(RequestContext& context);
+Task<Response> HandleLive(RequestContext& context);  // health.cpp
+Task<Response> HandleReady(RequestContext& context);
+Task<Response> HandleMetrics(RequestContext& context);  // metrics.cpp
+
+}  // namespace xcloud

@@ -1,0 +1,53 @@
+// GET /api/services: a JSON list of every service; GET /api/services/{name}: one of them.
+#include "http/endpoints/endpoints.h"
+#include "http/json_writer.h"
+
+namespace xcloud {
+namespace {
+
+void WriteAnswerForm(JsonWriter& json, const AnswerForm& form) {
+  json.BeginObject().Key("label_key").String(form.label_key);
+  json.Key("index_key").String(form.index_key);
+  json.Key("probability_key").String(form.probability_key);
+  json.Key("decimals").Integer(form.decimals).Key("top_k").Integer(form.top_k);
+  json.Key("threshold").Fixed(form.threshold, 6).EndObject();
+}
+
+void WriteService(JsonWriter& json, const ServiceInfo& info) {
+  json.BeginObject().Key("name").String(info.name).Key("route").String(info.route);
+  json.Key("title").String(info.title).Key("description").String(info.description);
+  json.Key("source").String(info.source).Key("version").String(info.version);
+  json.Key("backend").String(info.backend);
+  json.Key("state").String(ServiceStateName(info.state)).Key("reason").String(info.reason);
+  json.Key("label_count").Integer(static_cast<std::int64_t>(info.label_count));
+  json.Key("max_batch").Integer(static_cast<std::int64_t>(info.max_batch));
+  json.Key("latency_goal_ms").Fixed(ToMilliseconds(info.latency_goal), 3);
+  json.Key("answer");
+  WriteAnswerForm(json, info.answer);
+  json.Key("synthetic").Bool(info.synthetic).EndObject();
+}
+
+}  // namespace
+
+Task<Response> HandleServiceList(RequestContext& context) {
+  Response response;
+  JsonWriter json(response.body);
+  json.BeginArray();
+  for (const ServiceInfoPtr& info : context.server().service.List()) WriteService(json, *info);
+  json.EndArray();
+  co_return response;
+}
+
+Task<Response> HandleService(RequestContext& context) {
+  const ServiceInfoPtr info = context.server().service.Find(context.parameter);
+  if (info == nullptr) {
+    co_return context.Fail(
+        MakeHttpError(404, "there is no service named '" + context.parameter + "'"));
+  }
+  Response response;
+  JsonWriter json(response.body);
+  WriteService(json, *info);
+  co_return response;
+}
+
+}  // namespace xcloud

@@ -1,0 +1,28 @@
+// The route table: one row an endpoint.
+#include "http/endpoints/endpoints.h"
+#include "http/router.h"
+
+namespace xcloud {
+namespace {
+
+constexpr Route kRoutes[] = {
+    {Verb::kPost, "/cv/{service}", HandleInfer, "POST /cv/{service}"},
+    // `curl -T photo.jpg URL` sends PUT.
+    {Verb::kPut, "/cv/{service}", HandleInfer, "PUT /cv/{service}"},
+    {Verb::kGet, "/cv/{service}", HandleServicePage, "GET /cv/{service}"},
+    {Verb::kGet, "/livez", HandleLive, "GET /livez"},
+    {Verb::kGet, "/readyz", HandleReady, "GET /readyz"},
+    {Verb::kGet, "/metrics", HandleMetrics, "GET /metrics"},
+    {Verb::kGet, "/api/services", HandleServiceList, "GET /api/services"},
+    {Verb::kGet, "/api/services/{name}", HandleService, "GET /api/services/{name}"},
+    {Verb::kGet, "/", HandleIndexPage, "GET /"},
+    {Verb::kGet, "/assets/{name}", HandleAsset, "GET /assets/{name}"},
+};
+
+}  // namespace
+
+std::span<const Route> Routes() {
+  return kRoutes;
+}
+
+}  // namespace xcloud

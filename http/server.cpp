@@ -1,0 +1,106 @@
+#include "http/server.h"
+
+#include <algorithm>
+#include <thread>
+#include <vector>
+
+#include "http/acceptor.h"
+#include "http/io_worker.h"
+#include "http/page_store.h"
+#include "http/router.h"
+#include "http/server_state.h"
+
+namespace xcloud {
+namespace {
+
+// Connections over the limit that are answered 503 at one time; one more is closed unanswered.
+constexpr std::size_t kMaxRefusals = 128;
+
+std::size_t WorkerCount(const ServerConfig& config) {
+  if (config.io_threads > 0) return static_cast<std::size_t>(config.io_threads);
+  return std::max(1U, std::thread::hardware_concurrency() / 4);
+}
+
+}  // namespace
+
+struct HttpServer::Impl {
+  Impl(const ServerConfig& config, InferenceService& service, CallLog& call_log,
+       MetricsRegistry& metrics, Clock& clock)
+      : state{config,
+              service,
+              call_log,
+              metrics,
+              clock,
+              router,
+              pages,
+              ConnectionCount(static_cast<std::size_t>(config.max_connections),
+                              metrics.GetGauge("xcloud_connections", "Open connections.")),
+              ConnectionCount(kMaxRefusals,
+                              metrics.GetGauge("xcloud_connections_being_refused",
+                                               "Connections over the limit, being told so."))} {}
+
+  const Router router{Routes()};
+  const PageStore pages{WebAssets()};
+  ServerState state;
+  std::vector<std::unique_ptr<IoWorker>> workers;
+  std::unique_ptr<Acceptor> acceptor;  // after the workers: its socket is on their context
+
+  Mutex mutex;  // one caller at a time drains or stops
+  bool stopped XC_GUARDED_BY(mutex) = false;
+};
+
+HttpServer::HttpServer(const ServerConfig& config, InferenceService& service, CallLog& call_log,
+                       MetricsRegistry& metrics, Clock& clock)
+    : impl_(std::make_unique<Impl>(config, service, call_log, metrics, clock)) {}
+
+HttpServer::~HttpServer() {
+  Stop();
+}
+
+Status HttpServer::Start() {
+  for (std::size_t i = 0; i < WorkerCount(impl_->state.config); ++i) {
+    impl_->workers.push_back(std::make_unique<IoWorker>(impl_->state, i));
+  }
+  impl_->acceptor = std::make_unique<Acceptor>(impl_->state, impl_->workers);
+  Status status = impl_->acceptor->Listen();
+  if (!status.ok()) return status;
+  impl_->acceptor->Start();
+  for (const auto& worker : impl_->workers) worker->Start();
+  return Status::Ok();
+}
+
+std::uint16_t HttpServer::port() const {
+  return impl_->acceptor == nullptr ? 0 : impl_->acceptor->port();
+}
+
+std::string HttpServer::address() const {
+  const std::string& address = impl_->state.config.address;
+  return address.find(':') == std::string::npos ? address : "[" + address + "]";
+}
+
+Status HttpServer::Ready() const {
+  return impl_->state.Ready();
+}
+
+void HttpServer::BeginDrain() {
+  MutexLock lock(impl_->mutex);
+  impl_->state.draining.store(true);
+  if (impl_->stopped || impl_->acceptor == nullptr) return;
+  impl_->acceptor->Close();
+  for (const auto& worker : impl_->workers) worker->Drain();
+}
+
+bool HttpServer::WaitDrained(TimePoint until) {
+  return impl_->state.connections.WaitNone(impl_->state.clock, until);
+}
+
+void HttpServer::Stop() {
+  BeginDrain();
+  MutexLock lock(impl_->mutex);
+  if (impl_->stopped) return;
+  impl_->stopped = true;
+  for (const auto& worker : impl_->workers) worker->Abort();
+  for (const auto& worker : impl_->workers) worker->Join();
+}
+
+}  // namespace xcloud

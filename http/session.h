@@ -1,0 +1,19 @@
+// Session: serves one connection, request after request, until it ends.
+#pragma once
+
+#include <memory>
+
+#include "http/asio_types.h"
+#include "http/connection.h"
+#include "http/server_state.h"
+
+namespace xcloud {
+
+// On the connection's io thread. Returns when the connection carries no more requests; the caller
+// closes it. Requests of one connection are answered in order, one at a time.
+Task<void> ServeConnection(std::shared_ptr<Connection> connection, WorkerState& worker);
+
+// For a connection over max_connections: 503, and no more.
+Task<void> RefuseConnection(std::shared_ptr<Connection> connection, WorkerState& worker);
+
+}  // namespace xcloud

@@ -1,0 +1,139 @@
+// PuppetInferenceService: an InferenceService that does what a test says.
+//
+// Answers at once with `answer`, or, while held, keeps each request until the test takes it with
+// Take() and calls `done` itself, from whatever thread it likes.
+// Thread safety: every method from any thread; `answer` and the services are set before use.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/inference_service.h"
+#include "core/mutex.h"
+
+namespace xcloud {
+
+struct HeldRequest {
+  InferenceRequest request;
+  InferenceCallback done;
+};
+
+class PuppetInferenceService final : public InferenceService {
+ public:
+  // One service named `name`, ready, with the default answer form.
+  explicit PuppetInferenceService(const std::string& name = "demo") {
+    ServiceInfo info;
+    info.name = name;
+    info.route = "/cv/" + name;
+    info.title = "Demo";
+    info.version = "1";
+    info.backend = "puppet";
+    info.state = ServiceState::kReady;
+    info.label_count = 3;
+    AddService(info);
+    answer.model = name;
+    answer.version = "1";
+    answer.predictions = {{0, "cat", 0.75F}, {2, "dog", 0.25F}};
+    answer.batch_items = 1;
+    answer.lane = "puppet/0";
+  }
+
+  void AddService(ServiceInfo info) {
+    services_.push_back(std::make_shared<const ServiceInfo>(std::move(info)));
+  }
+  void SetAdmit(Status status) {
+    MutexLock lock(mutex_);
+    admit_ = std::move(status);
+  }
+  void SetReady(Status status) {
+    MutexLock lock(mutex_);
+    ready_ = std::move(status);
+  }
+  void Hold() {
+    MutexLock lock(mutex_);
+    holding_ = true;
+  }
+  // Waits for the next held request.
+  HeldRequest Take() {
+    MutexLock lock(mutex_);
+    while (held_.empty()) arrived_.Wait(mutex_);
+    HeldRequest held = std::move(held_.front());
+    held_.pop_front();
+    return held;
+  }
+  std::size_t admit_calls() const {
+    MutexLock lock(mutex_);
+    return admit_calls_;
+  }
+  // The requests answered at once, in order.
+  std::vector<InferenceRequest> requests() const {
+    MutexLock lock(mutex_);
+    return requests_;
+  }
+
+  std::vector<ServiceInfoPtr> List() const override { return services_; }
+  ServiceInfoPtr Find(std::string_view name) const override {
+    for (const ServiceInfoPtr& service : services_) {
+      if (service->name == name) return service;
+    }
+    return nullptr;
+  }
+  Status Admit(std::string_view, Deadline) const override {
+    MutexLock lock(mutex_);
+    ++admit_calls_;
+    return admit_;
+  }
+  void Infer(InferenceRequest request, InferenceCallback done) override {
+    {
+      MutexLock lock(mutex_);
+      if (holding_) {
+        held_.push_back({std::move(request), std::move(done)});
+        arrived_.NotifyAll();
+        return;
+      }
+    }
+    InferenceResult result = answer;
+    FillStages(request, result);
+    {
+      MutexLock lock(mutex_);
+      requests_.push_back(std::move(request));
+    }
+    done(std::move(result));
+  }
+  Status Ready() const override {
+    MutexLock lock(mutex_);
+    return ready_;
+  }
+
+  // 1 ms to wait for decode, 2 of decode, 3 of queue, 4 of staging, 5 of infer after `received`.
+  static void FillStages(const InferenceRequest& request, InferenceResult& result) {
+    using std::chrono::milliseconds;
+    StageTimes& s = result.stages;
+    s.first_byte = request.first_byte;
+    s.received = request.received;
+    s.decode_start = s.received + milliseconds(1);
+    s.decode_end = s.decode_start + milliseconds(2);
+    s.enqueued = s.decode_end;
+    s.batch_closed = s.decode_end + milliseconds(3);
+    s.forward_start = s.batch_closed + milliseconds(4);
+    s.forward_end = s.forward_start + milliseconds(5);
+    s.answered = s.forward_end;
+  }
+
+  InferenceResult answer;
+
+ private:
+  std::vector<ServiceInfoPtr> services_;
+  mutable Mutex mutex_;
+  CondVar arrived_;
+  bool holding_ XC_GUARDED_BY(mutex_) = false;
+  Status admit_ XC_GUARDED_BY(mutex_);
+  Status ready_ XC_GUARDED_BY(mutex_);
+  mutable std::size_t admit_calls_ XC_GUARDED_BY(mutex_) = 0;
+  std::deque<HeldRequest> held_ XC_GUARDED_BY(mutex_);
+  std::vector<InferenceRequest> requests_ XC_GUARDED_BY(mutex_);
+};
+
+}  // namespace xcloud
