@@ -1,14 +1,20 @@
 // ModelDefinition: what one folder of the repository declares: its model.toml and labels.txt.
 // Plain values, checked when they were read; nothing here is loaded yet.
+//
+// Each key is declared once, in model_definition.cpp, with its range, effect and danger; from that
+// the file is read, and models/README.md's table is made. Pure functions but for the one that
+// reads files; any thread.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/batch_scheduler.h"
 #include "core/inference_service.h"
+#include "core/result.h"
 #include "models/preprocess_spec.h"
 
 namespace xcloud {
@@ -25,19 +31,36 @@ struct NullBackendSpec {
 };
 
 struct ModelDefinition {
-  std::string name;                // folder name: [a-z0-9_-]+
-  std::filesystem::path folder;    // that folder
+  std::string name;              // folder name: [a-z0-9_-]+
+  std::filesystem::path folder;  // that folder
   std::string title;
   std::string description;
-  std::string source;              // where the weights come from, and their licence
-  std::string backend;             // "torchscript" or "null"
-  std::string file = "model.pt";   // inside folder/VERSION/
+  std::string source;             // where the weights come from, and their licence
+  std::string backend;            // "torchscript" or "null"
+  std::string file = "model.pt";  // inside folder/VERSION/
   PreprocessSpec preprocess;
+  bool reduced_decode = true;  // large JPEGs may be decoded at a part of their size
   Activation activation = Activation::kSoftmax;
   AnswerForm answer;
   std::vector<std::string> labels;  // row = output index
   BatchLimits batching;
-  NullBackendSpec null_backend;     // backend = "null" only
+  NullBackendSpec null_backend;  // backend = "null" only
+
+  bool synthetic() const { return backend == "null"; }
 };
+
+// A folder of this name becomes a service: [a-z0-9_-]+, so a name is safe in paths and routes.
+bool IsModelName(std::string_view name);
+
+// Reads folder/model.toml and folder/labels.txt. InvalidArgument holds every wrong line of both,
+// one a line, each "NAME/model.toml:3: section.key: why".
+Result<ModelDefinition> ReadModelDefinition(const std::filesystem::path& folder);
+
+// The same from texts; `name` goes into the messages.
+Result<ModelDefinition> ParseModelDefinition(std::string_view name, std::string_view toml,
+                                             std::string_view labels);
+
+// The keys of model.toml as Markdown tables: what models/README.md holds.
+std::string DescribeModelToml();
 
 }  // namespace xcloud

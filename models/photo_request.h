@@ -22,8 +22,8 @@ namespace xcloud {
 struct LoadedModel {
   ModelDefinition definition;
   std::string version;
-  ModelId id = 0;                                   // its queue in the scheduler
-  std::vector<std::unique_ptr<Network>> networks;   // by lane position, over all devices
+  ModelId id = 0;                                  // its queue in the scheduler
+  std::vector<std::unique_ptr<Network>> networks;  // by lane position, over all devices
   std::size_t output_size = 0;
 };
 
@@ -36,7 +36,8 @@ class PhotoRequest final : public ScheduledRequest {
   void Refuse(Status status) override;
 
   // Writes the answer from the network's raw outputs (activation, top-k, threshold, labels) and
-  // calls back. `stages` carries the lane's instants; `lane` its name.
+  // calls back; outputs that are not finite are answered Internal. REQUIRES: no more scores than
+  // labels (Device::MakeNetworks checks it). `stages` carries the lane's instants; `lane` its name.
   void Answer(std::span<const float> scores, std::size_t batch_items, const std::string& lane,
               TimePoint batch_closed, TimePoint forward_start, TimePoint forward_end);
 
@@ -46,6 +47,8 @@ class PhotoRequest final : public ScheduledRequest {
   StageTimes& stages() { return result_.stages; }
 
  private:
+  void Finish();
+
   std::shared_ptr<const LoadedModel> model_;
   InferenceRequest request_;
   InferenceCallback done_;

@@ -1,0 +1,67 @@
+#include "models/load_model.h"
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace xcloud {
+namespace {
+
+void KeepSlowest(const std::vector<ProfilePoint>& measured, std::vector<ProfilePoint>& profile) {
+  for (const ProfilePoint& point : measured) {
+    const auto known = std::find_if(profile.begin(), profile.end(), [&](const ProfilePoint& p) {
+      return p.device == point.device && p.items == point.items;
+    });
+    if (known == profile.end()) {
+      profile.push_back(point);
+    } else {
+      known->elapsed = std::max(known->elapsed, point.elapsed);
+    }
+  }
+}
+
+Status LoadOnDevice(Device& device, const RepositoryEntry& entry, const Clock& clock,
+                    WarmModel& warm) {
+  const ModelDefinition& definition = entry.definition;
+  auto networks = device.MakeNetworks(definition, entry.weights);
+  if (!networks.ok()) return networks.status();
+  XC_CHECK(networks->size() == device.lane_count());
+  for (std::unique_ptr<Network>& network : *networks) {
+    if (network->output_size() != definition.labels.size()) {
+      return Status::InvalidArgument(
+          definition.name + "/labels.txt names " + std::to_string(definition.labels.size()) +
+          " labels, but the network gives " + std::to_string(network->output_size()) + " scores");
+    }
+    Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device.name(), clock);
+    if (!measured.ok()) return measured.status();
+    KeepSlowest(*measured, warm.profile);
+    warm.model->networks.push_back(std::move(network));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<WarmModel> LoadModel(const RepositoryEntry& entry,
+                            const std::vector<std::unique_ptr<Device>>& devices,
+                            const Clock& clock) {
+  XC_CHECK(entry.state == ServiceState::kLoading && !devices.empty());
+  WarmModel warm;
+  warm.model = std::make_unique<LoadedModel>();
+  warm.model->definition = entry.definition;
+  warm.model->version = entry.version;
+  warm.model->output_size = entry.definition.labels.size();
+  for (const std::unique_ptr<Device>& device : devices) {
+    Status status;
+    std::thread prepared([&] {
+      device->PrepareLaneThread();
+      status = LoadOnDevice(*device, entry, clock, warm);
+    });
+    prepared.join();
+    if (!status.ok()) return status;
+  }
+  return warm;
+}
+
+}  // namespace xcloud

@@ -1,0 +1,29 @@
+// LoadModel: from a folder of the repository to a model that is warm on every lane.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/batch_scheduler.h"
+#include "core/clock.h"
+#include "core/result.h"
+#include "models/network.h"
+#include "models/photo_request.h"
+#include "models/repository.h"
+
+namespace xcloud {
+
+struct WarmModel {
+  std::unique_ptr<LoadedModel> model;  // all but its id, which the scheduler gives
+  std::vector<ProfilePoint> profile;   // slowest lane of each device, by batch size
+};
+
+// Takes seconds; meant for a thread of its own. Each device's part runs on a short-lived thread
+// prepared like that device's lanes, so that warming sees the thread count and CUDA device that
+// serving will. Lanes keep serving other models meanwhile.
+// Errors: what Device::MakeNetworks and WarmUp say. REQUIRES: entry.state is kLoading.
+Result<WarmModel> LoadModel(const RepositoryEntry& entry,
+                            const std::vector<std::unique_ptr<Device>>& devices,
+                            const Clock& clock);
+
+}  // namespace xcloud

@@ -1,0 +1,360 @@
+#include "models/model_definition.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "core/option_table.h"
+#include "core/toml_reader.h"
+#include "models/labels.h"
+
+namespace xcloud {
+namespace {
+
+constexpr std::int64_t kMaxSide = 4096;         // pixels of a network's input
+constexpr std::int64_t kMaxBatch = 1024;        // items
+constexpr double kMaxGoalMs = 3'600'000;        // an hour
+constexpr double kMaxNullMs = 60'000;           // the null backend only plays for so long
+constexpr std::size_t kMaxFileBytes = 8 << 20;  // of model.toml or labels.txt
+
+// The sections as TOML has them. Each default is the one that the documentation prints.
+struct AboutKeys {
+  std::string title;
+  std::string description;
+  std::string source;
+};
+
+struct ModelKeys {
+  std::string backend = "torchscript";
+  std::string file = "model.pt";
+};
+
+struct PreprocessKeys {
+  std::string resize_mode = "short_side";
+  std::int64_t resize = 256;
+  std::int64_t resize_width = 0;
+  std::int64_t resize_height = 0;
+  std::int64_t crop = 224;
+  std::int64_t crop_width = 0;
+  std::int64_t crop_height = 0;
+  std::string color = "rgb";
+  std::string layout = "nchw";
+  double scale = 1.0 / 255;
+  std::vector<double> mean = {0.485, 0.456, 0.406};
+  std::vector<double> std = {0.229, 0.224, 0.225};
+  bool reduced_decode = true;
+};
+
+struct AnswerKeys {
+  std::string activation = "softmax";
+  std::string label_key = "category";
+  std::string index_key;
+  std::string probability_key = "prob";
+  std::int64_t decimals = 4;
+  std::int64_t top_k = 5;
+  double threshold = 0;
+};
+
+struct BatchingKeys {
+  std::int64_t max_batch = 8;
+  std::int64_t queue_capacity = 256;
+  double max_queue_delay_ms = 0;
+};
+
+struct LatencyKeys {
+  double goal_ms = 0;
+};
+
+struct NullKeys {
+  double base_ms = 0;
+  double item_ms = 0;
+};
+
+struct ModelToml {
+  AboutKeys about;
+  ModelKeys model;
+  PreprocessKeys preprocess;
+  AnswerKeys answer;
+  BatchingKeys batching;
+  LatencyKeys latency;
+  NullKeys null;
+};
+
+void VisitAbout(OptionVisitor& v, AboutKeys& c) {
+  v.Text({"title", "name for people, on pages; empty = the folder's name", ""}, c.title, {});
+  v.Text({"description", "one or two sentences for its page", ""}, c.description, {});
+  v.Text({"source", "where the weights come from, and their licence", ""}, c.source, {});
+}
+
+void VisitModel(OptionVisitor& v, ModelKeys& c) {
+  v.Text({"backend", "what runs the file; null answers without a network, for benchmarks", ""},
+         c.backend, {"torchscript", "null"});
+  v.Text({"file", "weights, in NAME/VERSION/; the highest VERSION that has it is served", ""},
+         c.file, {});
+}
+
+void VisitPreprocess(OptionVisitor& v, PreprocessKeys& c) {
+  v.Text({"resize_mode",
+          "short_side: the short side becomes `resize`, the other in proportion; "
+          "squash: both sides are set, whatever the proportions",
+          "must be what the network was trained with"},
+         c.resize_mode, {"short_side", "squash"});
+  v.Integer({"resize", "pixels", "likewise"}, c.resize, 1, kMaxSide);
+  v.Integer({"resize_width", "pixels, squash only; 0 = `resize`", ""}, c.resize_width, 0, kMaxSide);
+  v.Integer({"resize_height", "likewise", ""}, c.resize_height, 0, kMaxSide);
+  v.Integer({"crop", "pixels; side of the centred crop, the network's input", "likewise"}, c.crop,
+            1, kMaxSide);
+  v.Integer({"crop_width", "pixels, of an oblong crop; 0 = `crop`", ""}, c.crop_width, 0, kMaxSide);
+  v.Integer({"crop_height", "likewise", ""}, c.crop_height, 0, kMaxSide);
+  v.Text({"color", "order of the network's channels; mean and std follow it",
+          "the wrong one costs accuracy and shows nowhere else"},
+         c.color, {"rgb", "bgr"});
+  v.Text({"layout", "of the network's input: channels first or last", ""}, c.layout,
+         {"nchw", "nhwc"});
+  v.Number({"scale", "value = (pixel * scale - mean) / std; 1/255 for inputs of 0 to 1", ""},
+           c.scale, 1e-6, 1e3);
+  v.Numbers({"mean", "one for each channel, in `color`'s order", "likewise"}, c.mean, 3, -1e4, 1e4);
+  v.Numbers({"std", "likewise", "likewise"}, c.std, 3, 1e-6, 1e4);
+  v.Flag({"reduced_decode",
+          "decode JPEGs at 1/2, 1/4 or 1/8 where that keeps twice the resize target: photos of "
+          "many megapixels several times faster",
+          "values then differ by a few levels from a full decode; false = equal to Pillow"},
+         c.reduced_decode);
+}
+
+void VisitAnswer(OptionVisitor& v, AnswerKeys& c) {
+  v.Text({"activation", "softmax: the network gives logits; none: it gives probabilities",
+          "the wrong one gives wrong probabilities"},
+         c.activation, {"softmax", "none"});
+  v.Text({"label_key", "JSON key of a label", ""}, c.label_key, {});
+  v.Text({"index_key", "JSON key of its row in labels.txt, from 0; empty = not written", ""},
+         c.index_key, {});
+  v.Text({"probability_key", "JSON key of its probability", ""}, c.probability_key, {});
+  v.Integer({"decimals", "digits after the point of a probability", ""}, c.decimals, 1, 9);
+  v.Integer({"top_k", "labels in an answer when the caller names no k", ""}, c.top_k, 1, 1000);
+  v.Number({"threshold", "a likeliest label below it answers one item \"Unknown\"; 0 = never", ""},
+           c.threshold, 0, 1);
+}
+
+void VisitBatching(OptionVisitor& v, BatchingKeys& c) {
+  v.Integer({"max_batch", "photos that may run together",
+             "each doubling is warmed at the start; a CPU gains little above 8"},
+            c.max_batch, 1, kMaxBatch);
+  v.Integer({"queue_capacity", "photos that may wait; one more is 429; at least max_batch",
+             "each holds its pixels, 150 KB at 224 x 224"},
+            c.queue_capacity, 1, 1'000'000);
+  v.Number({"max_queue_delay_ms", "how long a free lane may wait for a fuller batch; 0 = never",
+            "added to the latency of quiet hours"},
+           c.max_queue_delay_ms, 0, 10'000);
+}
+
+void VisitLatency(OptionVisitor& v, LatencyKeys& c) {
+  v.Number({"goal_ms", "deadline of requests that name none, from the first byte; 0 = none",
+            "too short answers 504 or 429 where patience would have got a label"},
+           c.goal_ms, 0, kMaxGoalMs);
+}
+
+void VisitNull(OptionVisitor& v, NullKeys& c) {
+  v.Number({"base_ms", "a batch of n takes base_ms + item_ms * n", ""}, c.base_ms, 0, kMaxNullMs);
+  v.Number({"item_ms", "likewise", ""}, c.item_ms, 0, kMaxNullMs);
+}
+
+// Reads one section and, with the reader still open, lets `check` look across its keys.
+template <class Knobs, class Check>
+void ReadSection(TomlReader& root, std::string_view name, const std::string& file,
+                 void (*visit)(OptionVisitor&, Knobs&), Knobs& knobs,
+                 std::vector<std::string>& errors, Check check) {
+  const toml::table* table = root.Section(name);
+  if (table == nullptr) return;
+  TomlReader reader(*table, file, std::string(name), errors);
+  visit(reader, knobs);
+  check(reader);
+  reader.Finish();
+}
+
+void CheckModel(TomlReader& reader, const ModelKeys& c) {
+  const bool plain = !c.file.empty() && c.file.front() != '.' &&
+                     c.file.find_first_of("/\\") == std::string::npos && IsPlainUtf8(c.file);
+  if (!plain) reader.Fail("file", "must be the name of a file, without a folder");
+}
+
+void CheckPreprocess(TomlReader& reader, const PreprocessKeys& c) {
+  if (c.resize_mode == "short_side") {
+    for (const char* key : {"resize_width", "resize_height"}) {
+      if (reader.Has(key)) reader.Fail(key, "only with resize_mode = \"squash\"");
+    }
+  }
+  const bool squash = c.resize_mode == "squash";
+  const std::int64_t width = squash && c.resize_width > 0 ? c.resize_width : c.resize;
+  const std::int64_t height = squash && c.resize_height > 0 ? c.resize_height : c.resize;
+  const std::int64_t crop_width = c.crop_width > 0 ? c.crop_width : c.crop;
+  const std::int64_t crop_height = c.crop_height > 0 ? c.crop_height : c.crop;
+  if (crop_width > width || crop_height > height) {
+    reader.Fail(reader.Has("crop") ? "crop" : "resize",
+                "the crop of " + std::to_string(crop_width) + " x " + std::to_string(crop_height) +
+                    " does not fit into the resized photo of " + std::to_string(width) + " x " +
+                    std::to_string(height));
+  }
+}
+
+void CheckAnswer(TomlReader& reader, const AnswerKeys& c) {
+  if (c.label_key.empty()) reader.Fail("label_key", "must not be empty");
+  if (c.probability_key.empty()) reader.Fail("probability_key", "must not be empty");
+  if (c.label_key == c.probability_key) {
+    reader.Fail("probability_key", "must differ from label_key");
+  }
+  if (!c.index_key.empty() && (c.index_key == c.label_key || c.index_key == c.probability_key)) {
+    reader.Fail("index_key", "must differ from label_key and probability_key");
+  }
+}
+
+void CheckBatching(TomlReader& reader, const BatchingKeys& c) {
+  if (c.queue_capacity < c.max_batch) {
+    reader.Fail(reader.Has("queue_capacity") ? "queue_capacity" : "max_batch",
+                "a queue of " + std::to_string(c.queue_capacity) + " cannot hold a batch of " +
+                    std::to_string(c.max_batch));
+  }
+}
+
+ModelToml ReadModelToml(const toml::table& table, const std::string& file,
+                        std::vector<std::string>& errors) {
+  ModelToml read;
+  TomlReader root(table, file, "", errors);
+  VisitAbout(root, read.about);
+  ReadSection(root, "model", file, VisitModel, read.model, errors,
+              [&](TomlReader& r) { CheckModel(r, read.model); });
+  ReadSection(root, "preprocess", file, VisitPreprocess, read.preprocess, errors,
+              [&](TomlReader& r) { CheckPreprocess(r, read.preprocess); });
+  ReadSection(root, "answer", file, VisitAnswer, read.answer, errors,
+              [&](TomlReader& r) { CheckAnswer(r, read.answer); });
+  ReadSection(root, "batching", file, VisitBatching, read.batching, errors,
+              [&](TomlReader& r) { CheckBatching(r, read.batching); });
+  ReadSection(root, "latency", file, VisitLatency, read.latency, errors, [](TomlReader&) {});
+  ReadSection(root, "null", file, VisitNull, read.null, errors, [](TomlReader&) {});
+  if (root.Has("null") && read.model.backend != "null") {
+    root.Fail("null", "only with backend = \"null\"");
+  }
+  root.Finish();
+  return read;
+}
+
+PreprocessSpec ToSpec(const PreprocessKeys& c) {
+  const auto side = [](std::int64_t value, std::int64_t fallback) {
+    return static_cast<int>(value > 0 ? value : fallback);
+  };
+  PreprocessSpec spec;
+  spec.mode = c.resize_mode == "squash" ? ResizeMode::kSquash : ResizeMode::kShortSide;
+  spec.resize_width = side(c.resize_width, c.resize);
+  spec.resize_height = side(c.resize_height, c.resize);
+  spec.crop_width = side(c.crop_width, c.crop);
+  spec.crop_height = side(c.crop_height, c.crop);
+  spec.color = c.color == "bgr" ? ColorOrder::kBgr : ColorOrder::kRgb;
+  spec.layout = c.layout == "nhwc" ? TensorLayout::kNhwc : TensorLayout::kNchw;
+  spec.scale = static_cast<float>(c.scale);
+  for (std::size_t channel = 0; channel < 3; ++channel) {
+    spec.mean[channel] = static_cast<float>(c.mean[channel]);
+    spec.std[channel] = static_cast<float>(c.std[channel]);
+  }
+  return spec;
+}
+
+ModelDefinition ToDefinition(std::string_view name, const ModelToml& read) {
+  ModelDefinition model;
+  model.name = name;
+  model.title = read.about.title.empty() ? std::string(name) : read.about.title;
+  model.description = read.about.description;
+  model.source = read.about.source;
+  model.backend = read.model.backend;
+  model.file = read.model.file;
+  model.preprocess = ToSpec(read.preprocess);
+  model.reduced_decode = read.preprocess.reduced_decode;
+  model.activation = read.answer.activation == "none" ? Activation::kNone : Activation::kSoftmax;
+  model.answer.label_key = read.answer.label_key;
+  model.answer.index_key = read.answer.index_key;
+  model.answer.probability_key = read.answer.probability_key;
+  model.answer.decimals = static_cast<int>(read.answer.decimals);
+  model.answer.top_k = static_cast<int>(read.answer.top_k);
+  model.answer.threshold = read.answer.threshold;
+  model.batching.max_batch = static_cast<std::size_t>(read.batching.max_batch);
+  model.batching.queue_capacity = static_cast<std::size_t>(read.batching.queue_capacity);
+  model.batching.max_queue_delay = FromMilliseconds(read.batching.max_queue_delay_ms);
+  model.batching.latency_goal = FromMilliseconds(read.latency.goal_ms);
+  model.null_backend = {read.null.base_ms, read.null.item_ms};
+  return model;
+}
+
+std::string Joined(const std::vector<std::string>& lines) {
+  std::string all;
+  for (const std::string& line : lines) all += (all.empty() ? "" : "\n") + line;
+  return all;
+}
+
+std::optional<std::string> ReadWhole(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  std::string text(kMaxFileBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kMaxFileBytes) return std::nullopt;
+  return text;
+}
+
+}  // namespace
+
+bool IsModelName(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+Result<ModelDefinition> ParseModelDefinition(std::string_view name, std::string_view toml,
+                                             std::string_view labels) {
+  const std::string file = std::string(name) + "/model.toml";
+  std::vector<std::string> errors;
+  ModelDefinition model;
+  if (const Result<toml::table> table = ParseToml(toml, file); table.ok()) {
+    model = ToDefinition(name, ReadModelToml(*table, file, errors));
+  } else {
+    errors.push_back(table.status().message());
+  }
+  Result<std::vector<std::string>> parsed = ParseLabels(labels, std::string(name) + "/labels.txt");
+  if (!parsed.ok()) errors.push_back(parsed.status().message());
+  if (!errors.empty()) return Status::InvalidArgument(Joined(errors));
+  model.labels = *std::move(parsed);
+  return model;
+}
+
+Result<ModelDefinition> ReadModelDefinition(const std::filesystem::path& folder) {
+  const std::string name = folder.filename().string();
+  std::vector<std::string> errors;
+  std::vector<std::string> texts;
+  for (const char* file : {"model.toml", "labels.txt"}) {
+    std::optional<std::string> text = ReadWhole(folder / file);
+    if (!text) {
+      errors.push_back(name + "/" + file +
+                       ": there is no such file, or it cannot be read, or it "
+                       "is over 8 MiB");
+    }
+    texts.push_back(std::move(text).value_or(""));
+  }
+  if (!errors.empty()) return Status::InvalidArgument(Joined(errors));
+  Result<ModelDefinition> model = ParseModelDefinition(name, texts[0], texts[1]);
+  if (model.ok()) model->folder = folder;
+  return model;
+}
+
+std::string DescribeModelToml() {
+  std::string out;
+  AppendOptionTable(out, "Above the first section", VisitAbout);
+  AppendOptionTable(out, "[model]", VisitModel);
+  AppendOptionTable(out, "[preprocess]", VisitPreprocess);
+  AppendOptionTable(out, "[answer]", VisitAnswer);
+  AppendOptionTable(out, "[batching]", VisitBatching);
+  AppendOptionTable(out, "[latency]", VisitLatency);
+  AppendOptionTable(out, "[null]", VisitNull);
+  return out;
+}
+
+}  // namespace xcloud

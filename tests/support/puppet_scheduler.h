@@ -1,0 +1,97 @@
+// PuppetScheduler: a BatchScheduler that does what the test says and remembers what it was told.
+// Nothing runs until the test takes the requests. Every method from any thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/batch_scheduler.h"
+#include "core/mutex.h"
+
+namespace xcloud {
+
+class PuppetScheduler final : public BatchScheduler {
+ public:
+  struct Model {
+    std::string name;
+    BatchLimits limits;
+    std::vector<ProfilePoint> profile;
+  };
+
+  ModelId AddModel(std::string_view name, const BatchLimits& limits,
+                   const std::vector<ProfilePoint>& profile) override {
+    MutexLock lock(mutex_);
+    models_[++last_id_] = {std::string(name), limits, profile};
+    return last_id_;
+  }
+
+  void RemoveModel(ModelId model) override {
+    std::vector<ScheduledRequestPtr> refused;
+    {
+      MutexLock lock(mutex_);
+      models_.erase(model);
+      std::erase_if(waiting_, [&](auto& entry) {
+        if (entry.first != model) return false;
+        refused.push_back(std::move(entry.second));
+        return true;
+      });
+    }
+    for (ScheduledRequestPtr& request : refused) request->Refuse(Status::Unavailable("removed"));
+  }
+
+  Status Admit(ModelId, std::size_t, Deadline) const override {
+    MutexLock lock(mutex_);
+    return admit_;
+  }
+
+  Status Submit(ModelId model, ScheduledRequestPtr& request) override {
+    if (before_submit) before_submit();
+    MutexLock lock(mutex_);
+    if (!submit_.ok()) return submit_;
+    if (models_.find(model) == models_.end()) return Status::Unavailable("no such model");
+    waiting_.emplace_back(model, std::move(request));
+    changed_.NotifyAll();
+    return Status::Ok();
+  }
+
+  // Blocks until `count` requests wait, then hands them over.
+  std::vector<ScheduledRequestPtr> Take(std::size_t count) {
+    MutexLock lock(mutex_);
+    while (waiting_.size() < count) changed_.Wait(mutex_);
+    std::vector<ScheduledRequestPtr> taken;
+    for (auto& entry : waiting_) taken.push_back(std::move(entry.second));
+    waiting_.clear();
+    return taken;
+  }
+
+  void set_admit(Status status) {
+    MutexLock lock(mutex_);
+    admit_ = std::move(status);
+  }
+  void set_submit(Status status) {
+    MutexLock lock(mutex_);
+    submit_ = std::move(status);
+  }
+  std::map<ModelId, Model> models() const {
+    MutexLock lock(mutex_);
+    return models_;
+  }
+
+  // Runs on the submitting thread, without locks: a test can hold a decode thread here. Set
+  // before the first request.
+  std::function<void()> before_submit;
+
+ private:
+  mutable Mutex mutex_;
+  CondVar changed_;
+  ModelId last_id_ XC_GUARDED_BY(mutex_) = 0;
+  std::map<ModelId, Model> models_ XC_GUARDED_BY(mutex_);
+  std::vector<std::pair<ModelId, ScheduledRequestPtr>> waiting_ XC_GUARDED_BY(mutex_);
+  Status admit_ XC_GUARDED_BY(mutex_);
+  Status submit_ XC_GUARDED_BY(mutex_);
+};
+
+}  // namespace xcloud
