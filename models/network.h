@@ -52,8 +52,9 @@ class Device {
       const ModelDefinition& model, const std::filesystem::path& weights) = 0;
 };
 
-// Opens what the configuration lists; without any [[device]] one CPU device (or CUDA device 0 in
-// a CUDA build on a machine that has one). InvalidArgument names the device that cannot be had.
+// Opens what the configuration lists. Without any [[device]]: CUDA device 0 in a CUDA build on a
+// machine that has one, else one CPU device with a lane a core, four at most. InvalidArgument
+// names the device that cannot be had.
 Result<std::vector<std::unique_ptr<Device>>> OpenDevices(const std::vector<DeviceConfig>& configs,
                                                          const Clock& clock);
 

@@ -20,8 +20,12 @@ if(XCLOUD_TORCH)
   set(XCLOUD_HAS_TORCH ON)
   file(GLOB nvidia_lib_dirs ${torch_root}/../nvidia/*/lib)
   add_library(xcloud_torch INTERFACE)
-  target_include_directories(xcloud_torch SYSTEM INTERFACE
-    ${torch_root}/include ${torch_root}/include/torch/csrc/api/include)
+  # Searched after the system's: the wheel brings an fmt of its own (12), which spdlog's headers
+  # must not meet. Like -isystem, -idirafter silences warnings.
+  foreach(dir IN ITEMS ${torch_root}/include ${torch_root}/include/torch/csrc/api/include)
+    target_compile_options(xcloud_torch INTERFACE
+      "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${dir}>")
+  endforeach()
   target_link_libraries(xcloud_torch INTERFACE
     ${torch_root}/lib/libtorch.so ${torch_root}/lib/libtorch_cpu.so ${torch_root}/lib/libc10.so)
   target_link_options(xcloud_torch INTERFACE

@@ -1,0 +1,56 @@
+#include "models/cpu_device.h"
+
+#include <utility>
+
+#include "models/null_backend.h"
+#ifdef XCLOUD_HAS_TORCH
+#include "models/torchscript_backend.h"
+#endif
+
+namespace xcloud {
+namespace {
+
+class CpuDevice final : public Device {
+ public:
+  CpuDevice(CpuDeviceOptions options, const Clock& clock)
+      : options_(std::move(options)), clock_(clock) {
+    XC_CHECK(options_.lanes >= 1 && options_.threads >= 1);
+  }
+
+  const std::string& name() const override { return options_.name; }
+  std::size_t lane_count() const override { return options_.lanes; }
+
+  void PrepareLaneThread() override {
+    UsePreciseTimers();
+#ifdef XCLOUD_HAS_TORCH
+    SetTorchThreads(options_.threads);
+#endif
+  }
+
+  Result<std::vector<std::unique_ptr<Network>>> MakeNetworks(
+      const ModelDefinition& model, const std::filesystem::path& weights) override {
+    if (model.backend == "null") return MakeNullNetworks(model, options_.lanes, clock_);
+    if (model.backend != "torchscript") {
+      return Status::InvalidArgument("model '" + model.name + "': no backend '" + model.backend +
+                                     "' on device " + options_.name);
+    }
+#ifdef XCLOUD_HAS_TORCH
+    return MakeTorchScriptNetworks(model, weights, options_.lanes, clock_);
+#else
+    return Status::InvalidArgument(weights.string() + ": this build has no LibTorch, so it " +
+                                   "cannot run a TorchScript file (XCLOUD_TORCH=OFF)");
+#endif
+  }
+
+ private:
+  const CpuDeviceOptions options_;
+  const Clock& clock_;
+};
+
+}  // namespace
+
+std::unique_ptr<Device> MakeCpuDevice(CpuDeviceOptions options, const Clock& clock) {
+  return std::make_unique<CpuDevice>(std::move(options), clock);
+}
+
+}  // namespace xcloud

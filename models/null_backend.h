@@ -1,0 +1,40 @@
+// The null backend: a network that looks at nothing. A batch of n items takes base_ms + item_ms*n
+// and every item gets the same scores, the first label's the highest. For benchmarks and for the
+// scheduler's tests: needs no weights and runs on any device. Its answers say nothing about the
+// photo; the service marks them as synthetic.
+//
+// The time is spent asleep, so a null lane costs no CPU; it ends within a few microseconds of the
+// declared time where UsePreciseTimers was called. With 0 and 0 nothing sleeps. Threads: as
+// Network.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/result.h"
+#include "models/model_definition.h"
+#include "models/network.h"
+
+namespace xcloud {
+
+// Blocks the calling thread for the given time.
+using SleepFor = std::function<void(Duration)>;
+
+// The real one: until an absolute instant of CLOCK_MONOTONIC, so signals do not lengthen it.
+void SleepPrecisely(Duration time);
+
+// One Network for each of `lanes`. InvalidArgument when the model has no labels or asks for a
+// negative time. The clock must outlive the networks.
+Result<std::vector<std::unique_ptr<Network>>> MakeNullNetworks(const ModelDefinition& model,
+                                                               std::size_t lanes,
+                                                               const Clock& clock,
+                                                               SleepFor sleep = SleepPrecisely);
+
+// Lets the calling thread's timed waits end within about a microsecond of their instant: Linux
+// may delay them by 50 us otherwise, which would be added to every declared time.
+void UsePreciseTimers();
+
+}  // namespace xcloud

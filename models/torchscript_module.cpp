@@ -1,0 +1,183 @@
+#include "models/torchscript_module.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include "core/log.h"
+#include "models/preprocess.h"
+
+namespace xcloud {
+namespace {
+
+// How far optimize_for_inference may move an output of the frozen network, as a share of the
+// largest one: folding and other convolution kernels round differently, by about 1e-6.
+constexpr double kOptimizedTolerance = 1e-3;
+
+// The line of LibTorch's report that says why. A TorchScript traceback ends with it; every other
+// report starts with it.
+std::string Reason(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  if (text.find("TorchScript interpreter") != std::string::npos) {
+    text.erase(0, text.rfind('\n') + 1);
+  }
+  text.erase(std::min(text.find('\n'), text.size()));
+  constexpr std::size_t kLongest = 300;
+  text.erase(std::min(kLongest, text.size()));
+  return text.empty() ? "no reason given" : text;
+}
+
+std::string Shape(const at::Tensor& tensor) {
+  std::string text = "[";
+  for (const std::int64_t size : tensor.sizes()) {
+    if (text.size() > 1) text += ", ";
+    text += std::to_string(size);
+  }
+  return text + "]";
+}
+
+// Pixels through the very staging that serves, so that the probe has the network's own range.
+at::Tensor ProbeBatch(const ModelDefinition& model, const TorchScriptTarget& target) {
+  const std::size_t items =
+      std::min<std::size_t>(std::max<std::size_t>(model.batching.max_batch, 1), 2);
+  const PreprocessSpec& spec = model.preprocess;
+  std::vector<std::uint8_t> pixels(spec.PixelBytes());
+  at::Tensor batch = at::empty(BatchShape(spec, items), at::kFloat);
+  for (std::size_t item = 0; item < items; ++item) {
+    // Neither flat nor periodic in the picture; no pixel is black or white.
+    for (std::size_t i = 0; i < pixels.size(); ++i) {
+      pixels[i] = static_cast<std::uint8_t>(1 + (i * i / 7 + i * 31 + item * 101) % 240);
+    }
+    NormalizeInto(pixels.data(), spec, batch.data_ptr<float>() + item * spec.PixelBytes());
+  }
+  return batch.to(target.device, target.half ? at::kHalf : at::kFloat);
+}
+
+}  // namespace
+
+std::vector<std::int64_t> BatchShape(const PreprocessSpec& spec, std::size_t items) {
+  const auto n = static_cast<std::int64_t>(items);
+  const std::int64_t height = spec.crop_height;
+  const std::int64_t width = spec.crop_width;
+  if (spec.layout == TensorLayout::kNchw) return {n, 3, height, width};
+  return {n, height, width, 3};
+}
+
+Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
+    const std::filesystem::path& file, const ModelDefinition& model,
+    const TorchScriptTarget& target) {
+  const std::string name = file.string();
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) {
+    return Status::InvalidArgument(name + ": no such file");
+  }
+  std::shared_ptr<TorchScriptModule> loaded(
+      new TorchScriptModule(name, model.name, model.labels.size(), target));
+  torch::jit::Module original;
+  try {
+    original = torch::jit::load(name, target.device);
+  } catch (const std::exception& error) {
+    spdlog::debug("{}: {}", name, error.what());
+    return Status::InvalidArgument(name + ": not a TorchScript file: " + Reason(error));
+  }
+  try {
+    Status status = loaded->Prepare(std::move(original), model);
+    if (!status.ok()) return status;
+  } catch (const std::exception& error) {
+    spdlog::debug("{}: {}", name, error.what());
+    return Status::InvalidArgument(name + ": cannot run the declared input: " + Reason(error));
+  }
+  return loaded;
+}
+
+Status TorchScriptModule::Prepare(torch::jit::Module original, const ModelDefinition& model) {
+  original.eval();
+  if (target_.half) original.to(at::kHalf);
+  if (target_.channels_last) {
+    for (at::Tensor weight : original.parameters()) {
+      if (weight.dim() == 4) weight.set_data(weight.contiguous(at::MemoryFormat::ChannelsLast));
+    }
+  }
+  module_ = torch::jit::freeze(original);
+  const at::Tensor probe = ProbeBatch(model, target_);
+  const at::Tensor output = RunUnchecked(probe);
+  if (std::string wrong = CheckOutput(output, probe.size(0)); !wrong.empty()) {
+    return Status::InvalidArgument(file_ + ": " + wrong);
+  }
+  // On CUDA the pass is left out until its gain is measured on a GPU.
+  if (target_.device.is_cpu()) OptimizeIfSafe(original, probe, output);
+  return Status::Ok();
+}
+
+// Replaces the frozen network by its optimised form where that gives the same outputs. The pass
+// rewrites graphs and has had wrong results on some; one forward at load finds out.
+void TorchScriptModule::OptimizeIfSafe(const torch::jit::Module& original, const at::Tensor& probe,
+                                       const at::Tensor& expected) {
+  torch::jit::Module frozen = module_;
+  try {
+    // The pass works in place on the graph, which copies of a Module share: freeze a second time,
+    // so that there is a way back.
+    torch::jit::Module second = torch::jit::freeze(original);
+    module_ = torch::jit::optimize_for_inference(second);
+    const at::Tensor output = RunUnchecked(probe);
+    const double largest = std::max(expected.abs().max().item<double>(), 1e-6);
+    if (CheckOutput(output, probe.size(0)).empty() &&
+        at::allclose(output, expected, 0, kOptimizedTolerance * largest, /*equal_nan=*/true)) {
+      return;
+    }
+    spdlog::warn("{}: optimize_for_inference changes its outputs; serving it frozen only", file_);
+  } catch (const std::exception& error) {
+    spdlog::warn("{}: optimize_for_inference failed; serving it frozen only: {}", file_,
+                 Reason(error));
+  }
+  module_ = std::move(frozen);
+}
+
+at::Tensor TorchScriptModule::RunUnchecked(const at::Tensor& input) {
+  const c10::InferenceMode no_autograd;
+  const torch::jit::GraphOptimizerEnabledGuard no_profiling(false);  // this thread's, this call's
+  c10::IValue output = module_.forward({input});
+  TORCH_CHECK(output.isTensor(), "it gives ", output.tagKind(), " instead of one tensor");
+  return output.toTensor();
+}
+
+std::string TorchScriptModule::CheckOutput(const at::Tensor& output, std::int64_t rows) const {
+  const auto columns = static_cast<std::int64_t>(labels_);
+  if (output.dim() != 2 || output.size(0) != rows || output.size(1) != columns) {
+    return "its output for " + std::to_string(rows) + " items is " + Shape(output) +
+           "; the labels need [" + std::to_string(rows) + ", " + std::to_string(columns) + "]";
+  }
+  const bool type_fits =
+      output.scalar_type() == at::kFloat || (target_.half && output.scalar_type() == at::kHalf);
+  if (!type_fits) {
+    return std::string("its output holds ") + c10::toString(output.scalar_type()) +
+           "; it must hold Float";
+  }
+  return {};
+}
+
+Result<at::Tensor> TorchScriptModule::Forward(const at::Tensor& input) {
+  std::string wrong;
+  try {
+    at::Tensor output = RunUnchecked(input);
+    wrong = CheckOutput(output, input.size(0));
+    if (wrong.empty()) return output;
+  } catch (const std::exception& error) {
+    wrong = Reason(error);
+    spdlog::debug("{}: {}", file_, error.what());
+  }
+  spdlog::error("{}: a batch of {} failed: {}", file_, input.size(0), wrong);
+  return Status::Internal("model '" + model_ + "' failed on this batch");
+}
+
+}  // namespace xcloud

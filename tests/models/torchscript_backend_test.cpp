@@ -1,0 +1,180 @@
+#include "models/torchscript_backend.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/rand.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+#include "models/cpu_device.h"
+#include "models/torchscript_module.h"
+#include "tests/models/reference_network.h"
+#include "tests/support/fake_clock.h"
+
+namespace xcloud {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Picture;
+using testing::ReferenceModel;
+using testing::ReferenceScores;
+using testing::TestModule;
+using Pictures = std::vector<std::vector<std::uint8_t>>;
+
+constexpr float kTolerance = 1e-5F;  // fp32 sums in another order
+
+class TorchScriptBackendTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Network> Make(const std::string& file, const ModelDefinition& model) {
+    auto networks = MakeTorchScriptNetworks(model, TestModule(file), 1, clock_);
+    EXPECT_TRUE(networks.ok()) << networks.status().ToString();
+    return std::move((*networks)[0]);
+  }
+  std::string WhyRefused(const std::string& file) {
+    auto networks = MakeTorchScriptNetworks(ReferenceModel(4), TestModule(file), 1, clock_);
+    EXPECT_FALSE(networks.ok());
+    EXPECT_EQ(networks.status().code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(networks.status().message(), HasSubstr(TestModule(file).string()));
+    return networks.status().message();
+  }
+
+  FakeClock clock_;
+};
+
+Status RunAll(Network& network, const Pictures& pictures, std::vector<float>& scores) {
+  std::vector<const std::uint8_t*> items;
+  for (const auto& picture : pictures) items.push_back(picture.data());
+  scores.assign(items.size() * network.output_size(), -1.0F);
+  TimePoint forward_start;
+  return network.Run(items, scores.data(), &forward_start);
+}
+
+void ExpectReferenceScores(Network& network, const Pictures& pictures) {
+  std::vector<float> scores;
+  const Status status = RunAll(network, pictures, scores);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    const testing::Scores expected = ReferenceScores(pictures[i]);
+    for (std::size_t k = 0; k < expected.size(); ++k) {
+      EXPECT_NEAR(scores[i * 3 + k], expected[k], kTolerance) << "item " << i << ", class " << k;
+    }
+  }
+}
+
+TEST_F(TorchScriptBackendTest, GivesTheNetworksOwnScores) {
+  auto network = Make("reference", ReferenceModel(4));
+  EXPECT_EQ(network->output_size(), 3U);
+  ExpectReferenceScores(*network, {Picture(1)});
+}
+
+TEST_F(TorchScriptBackendTest, FeedsNhwcWhereTheModelSaysSo) {
+  ModelDefinition model = ReferenceModel(4);
+  model.preprocess.layout = TensorLayout::kNhwc;
+  auto network = Make("reference_nhwc", model);
+  ExpectReferenceScores(*network, {Picture(1), Picture(2), Picture(3)});
+}
+
+TEST_F(TorchScriptBackendTest, EveryBatchSizeAnswersEachItemAsIfItWereAlone) {
+  auto network = Make("reference", ReferenceModel(5));
+  // Falling sizes: what a larger batch left in the staging memory must not show.
+  for (const int size : {5, 4, 3, 2, 1, 3, 5}) {
+    Pictures pictures;
+    for (int i = 0; i < size; ++i) pictures.push_back(Picture(10 * size + i));
+    ExpectReferenceScores(*network, pictures);
+  }
+}
+
+TEST_F(TorchScriptBackendTest, TwoLanesShareTheWeightsAndRunAtOnce) {
+  auto networks = MakeTorchScriptNetworks(ReferenceModel(3), TestModule("reference"), 2, clock_);
+  ASSERT_TRUE(networks.ok()) << networks.status().ToString();
+  ASSERT_EQ(networks->size(), 2U);
+  std::vector<std::thread> lanes;
+  for (int lane = 0; lane < 2; ++lane) {
+    lanes.emplace_back([&, lane] {
+      SetTorchThreads(1);
+      for (int round = 0; round < 50; ++round) {
+        const int seed = 1000 * lane + round;
+        ExpectReferenceScores(*(*networks)[static_cast<std::size_t>(lane)],
+                              {Picture(seed), Picture(seed + 500), Picture(seed + 7)});
+      }
+    });
+  }
+  for (std::thread& lane : lanes) lane.join();
+}
+
+TEST_F(TorchScriptBackendTest, AFailingForwardIsInternalAndTheNextBatchRuns) {
+  auto network = Make("throws_on_white", ReferenceModel(2));
+  const std::vector<std::uint8_t> white(ReferenceModel(2).preprocess.PixelBytes(), 255);
+  std::vector<float> scores;
+  const Status status = RunAll(*network, {Picture(1), white}, scores);
+  EXPECT_EQ(status.code(), StatusCode::kInternal);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("reference"), Not(HasSubstr("secret")),
+                                      Not(HasSubstr(".pt")), Not(HasSubstr("Traceback"))));
+  EXPECT_TRUE(RunAll(*network, {Picture(1), Picture(2)}, scores).ok());
+}
+
+TEST_F(TorchScriptBackendTest, ARowShortIsInternalNotAnotherItemsScores) {
+  auto network = Make("loses_rows", ReferenceModel(4));
+  std::vector<float> scores;
+  EXPECT_EQ(RunAll(*network, {Picture(1), Picture(2), Picture(3)}, scores).code(),
+            StatusCode::kInternal);
+  EXPECT_TRUE(RunAll(*network, {Picture(1), Picture(2)}, scores).ok());
+}
+
+TEST_F(TorchScriptBackendTest, RefusesWhatIsNotTorchScript) {
+  EXPECT_THAT(WhyRefused("text"), HasSubstr("not a TorchScript file"));
+  EXPECT_THAT(WhyRefused("absent"), HasSubstr("no such file"));
+}
+
+TEST_F(TorchScriptBackendTest, RefusesOutputsThatDoNotFitTheLabels) {
+  EXPECT_THAT(WhyRefused("columns"), AllOf(HasSubstr("[2, 5]"), HasSubstr("[2, 3]")));
+  EXPECT_THAT(WhyRefused("flat"), HasSubstr("[2]"));
+  EXPECT_THAT(WhyRefused("pair"), HasSubstr("Tuple"));
+  EXPECT_THAT(WhyRefused("double"), HasSubstr("Double"));
+}
+
+TEST_F(TorchScriptBackendTest, RefusesANetworkThatCannotRunItsDeclaredInput) {
+  EXPECT_THAT(WhyRefused("always_throws"), HasSubstr("never runs"));
+}
+
+// The profiling executor makes an optimised plan on its second call of a shape, which costs
+// seconds on real networks. Ours must never make one, whatever the batch size.
+TEST_F(TorchScriptBackendTest, ANewBatchSizeIsNotCompiledFor) {
+  auto module = TorchScriptModule::Load(TestModule("reference"), ReferenceModel(3), {});
+  ASSERT_TRUE(module.ok()) << module.status().ToString();
+  torch::jit::GraphExecutor& executor = (*module)->module().get_method("forward").get_executor();
+  at::Tensor input;
+  for (const int items : {1, 2, 3, 3, 2, 1}) {
+    input = at::rand({items, 3, testing::kHeight, testing::kWidth});
+    ASSERT_TRUE((*module)->Forward(input).ok());
+  }
+  EXPECT_FALSE(executor.isOptimized());
+
+  const c10::InferenceMode no_autograd;
+  for (int call = 0; call < 3; ++call) (*module)->module().forward({input});
+  EXPECT_TRUE(executor.isOptimized()) << "the check above proves nothing with this LibTorch";
+}
+
+TEST_F(TorchScriptBackendTest, LaneThreadsKeepTheirOwnThreadCounts) {
+  auto one = MakeCpuDevice({"cpu0", 1, 1}, clock_);
+  auto two = MakeCpuDevice({"cpu1", 1, 2}, clock_);
+  for (int round = 0; round < 3; ++round) {
+    std::thread([&] {
+      one->PrepareLaneThread();
+      std::thread([&] {
+        two->PrepareLaneThread();
+        EXPECT_EQ(at::get_num_threads(), 2);
+      }).join();
+      EXPECT_EQ(at::get_num_threads(), 1);
+    }).join();
+  }
+}
+
+}  // namespace
+}  // namespace xcloud

@@ -1,0 +1,90 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "models/buckets.h"
+#include "models/network.h"
+#include "tests/support/fake_clock.h"
+
+namespace xcloud {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Takes the given times, call by call at each batch size; fails at `fail_at` items.
+class PuppetNetwork final : public Network {
+ public:
+  PuppetNetwork(FakeClock& clock, std::vector<int> times_ms)
+      : clock_(clock), times_ms_(std::move(times_ms)) {}
+
+  std::size_t output_size() const override { return 2; }
+  Status Run(std::span<const std::uint8_t* const> items, float* scores, TimePoint*) override {
+    if (items.size() == fail_at) return Status::Internal("no memory");
+    if (sizes.empty() || sizes.back() != items.size()) call_ = 0;
+    sizes.push_back(items.size());
+    EXPECT_EQ(items.back()[0], 128);  // readable pixels
+    std::fill_n(scores, items.size() * 2, 1.0F);
+    clock_.Advance(milliseconds(times_ms_[call_++ % times_ms_.size()]) * items.size());
+    return Status::Ok();
+  }
+
+  std::vector<std::size_t> sizes;
+  std::size_t fail_at = 0;
+
+ private:
+  FakeClock& clock_;
+  const std::vector<int> times_ms_;
+  std::size_t call_ = 0;
+};
+
+ModelDefinition Model(std::size_t max_batch) {
+  ModelDefinition model;
+  model.name = "m";
+  model.batching.max_batch = max_batch;
+  return model;
+}
+
+TEST(BucketsTest, ArePowersOfTwoAndTheLargestBatch) {
+  EXPECT_THAT(BatchBuckets(1), ElementsAre(1));
+  EXPECT_THAT(BatchBuckets(6), ElementsAre(1, 2, 4, 6));
+  EXPECT_THAT(BatchBuckets(8), ElementsAre(1, 2, 4, 8));
+  EXPECT_EQ(BucketFor(1, 6), 1U);
+  EXPECT_EQ(BucketFor(3, 6), 4U);
+  EXPECT_EQ(BucketFor(5, 6), 6U);
+  EXPECT_EQ(BucketFor(8, 8), 8U);
+}
+
+TEST(WarmUpTest, EveryBucketRunsTwiceAndThenThreeTimedRuns) {
+  FakeClock clock;
+  PuppetNetwork network(clock, {1});
+  ASSERT_TRUE(WarmUp(network, Model(3), "cpu0", clock).ok());
+  EXPECT_THAT(network.sizes, ElementsAre(1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3));
+}
+
+TEST(WarmUpTest, TheSlowestTimedRunCountsAndTheFirstTwoDoNot) {
+  FakeClock clock;
+  PuppetNetwork network(clock, {900, 800, 5, 7, 6});
+  auto profile = WarmUp(network, Model(2), "cpu0", clock);
+  ASSERT_TRUE(profile.ok());
+  ASSERT_EQ(profile->size(), 2U);
+  EXPECT_EQ((*profile)[0].device, "cpu0");
+  EXPECT_EQ((*profile)[0].items, 1U);
+  EXPECT_EQ((*profile)[0].elapsed, milliseconds(7));
+  EXPECT_EQ((*profile)[1].items, 2U);
+  EXPECT_EQ((*profile)[1].elapsed, milliseconds(14));
+}
+
+TEST(WarmUpTest, AFailureNamesModelDeviceAndSize) {
+  FakeClock clock;
+  PuppetNetwork network(clock, {1});
+  network.fail_at = 4;
+  auto profile = WarmUp(network, Model(8), "cpu0", clock);
+  ASSERT_FALSE(profile.ok());
+  EXPECT_THAT(profile.status().message(), AllOf(HasSubstr("'m'"), HasSubstr("4 items"),
+                                                HasSubstr("cpu0"), HasSubstr("no memory")));
+}
+
+}  // namespace
+}  // namespace xcloud
