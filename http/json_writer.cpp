@@ -70,21 +70,24 @@ void AppendEscaped(std::string& out, char c) {
 
 void AppendJsonString(std::string& out, std::string_view text) {
   out += '"';
+  std::size_t copied = 0;  // what stands as it is, is copied in runs
   for (std::size_t at = 0; at < text.size();) {
     const auto byte = static_cast<unsigned char>(text[at]);
-    if (byte < 0x20 || byte == '"' || byte == '\\') {
-      AppendEscaped(out, text[at++]);
+    const bool escaped = byte < 0x20 || byte == '"' || byte == '\\';
+    const std::size_t length = escaped ? 0 : SequenceLength(text, at);
+    if (length > 0) {
+      at += length;
       continue;
     }
-    const std::size_t length = SequenceLength(text, at);
-    if (length == 0) {
-      out += kReplacement;
-      ++at;
+    out.append(text, copied, at - copied);
+    if (escaped) {
+      AppendEscaped(out, text[at]);
     } else {
-      out.append(text, at, length);
-      at += length;
+      out += kReplacement;
     }
+    copied = ++at;
   }
+  out.append(text, copied, text.size() - copied);
   out += '"';
 }
 

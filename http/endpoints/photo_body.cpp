@@ -15,10 +15,9 @@ HttpError BadForm(const std::string& message) {
 }
 
 bool BeginsAsImage(std::string_view body) {
-  using namespace std::string_view_literals;
-  return body.starts_with("\xFF\xD8\xFF"sv) || body.starts_with("\x89PNG\r\n\x1A\n"sv) ||
-         body.starts_with("BM"sv) ||
-         (body.starts_with("RIFF"sv) && body.size() >= 12 && body.substr(8, 4) == "WEBP"sv);
+  return body.starts_with("\xFF\xD8\xFF") || body.starts_with("\x89PNG\r\n\x1A\n") ||
+         body.starts_with("BM") ||
+         (body.starts_with("RIFF") && body.size() >= 12 && body.substr(8, 4) == "WEBP");
 }
 
 HttpError WrongType(std::string_view type) {
