@@ -29,6 +29,10 @@ if(XCLOUD_TORCH)
   target_link_libraries(xcloud_torch INTERFACE
     ${torch_root}/lib/libtorch.so ${torch_root}/lib/libtorch_cpu.so ${torch_root}/lib/libc10.so)
   target_link_options(xcloud_torch INTERFACE
+    # The wheel's libraries export parts of std::filesystem from another libstdc++, and a program
+    # that binds to them crashes in remove_all. Options come first on the link line, so the
+    # system's libstdc++ is searched before them, by the linker and when the program is loaded.
+    LINKER:--push-state,--no-as-needed,-lstdc++,--pop-state
     -Wl,-rpath,${torch_root}/lib
     # The wheel's libraries find each other by their own RPATH; the linker need not.
     -Wl,--allow-shlib-undefined)
