@@ -3,7 +3,8 @@
 //
 // Life of a batch: the scheduler calls Start on a free lane; the lane answers every request in
 // the batch, with a result or an error of its own, and then calls `done` once. A lane is busy
-// from Start until `done` returns; Start is never called on a busy lane.
+// from Start until it calls `done`; Start is never called on a busy lane, but the next Start may
+// come before that call of `done` has returned.
 #pragma once
 
 #include <cstddef>
@@ -32,8 +33,8 @@ class BatchExecutor {
  public:
   virtual ~BatchExecutor() = default;
   virtual const LaneInfo& info() const = 0;
-  // Hands the batch over and returns without waiting for it. `done` comes from the lane's own
-  // thread. Called from the scheduler's thread only.
+  // Hands the batch over and returns without waiting for it. `done` may come from any thread, also
+  // inside Start. Called from the scheduler's thread only.
   virtual void Start(Batch batch, BatchDone done) = 0;
 };
 

@@ -38,7 +38,7 @@ using ScheduledRequestPtr = std::unique_ptr<ScheduledRequest>;
 // What leaves together for one lane. Closed: nothing joins it any more.
 struct Batch {
   ModelId model = 0;
-  std::vector<ScheduledRequestPtr> requests;  // in deadline order
+  std::vector<ScheduledRequestPtr> requests;  // by priority, deadline, arrival
   std::size_t items = 0;                      // sum of requests[i]->items
   TimePoint closed_at;
 };
