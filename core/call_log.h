@@ -13,7 +13,7 @@ namespace xcloud {
 enum class TerminalType : int { kUnknown = 0, kBrowser = 1, kMobile = 2, kTool = 3, kLibrary = 4 };
 
 struct CallRecord {
-  std::string request_id;  // unique
+  std::string request_id;  // unique; CLIENT~OURS when the client sent an id of its own
   std::string username;    // empty = anonymous
   std::string api_name;    // "cv/imagenet"
   std::string model;

@@ -21,9 +21,16 @@ Response Refuse(RequestContext& context, const HttpError& error) {
   return context.Fail(error);
 }
 
+// A row's id is unique. Clients repeat theirs (retries, loops), and a row whose id is known
+// already is not stored, so a client's id is kept in front of one of our own.
+std::string RowId(const RequestContext& context) {
+  const bool made = context.head.Header("x-request-id") != context.request_id;
+  return made ? context.request_id : context.request_id + "~" + context.worker.ids.Next();
+}
+
 CallRecord BeginRecord(const RequestContext& context) {
   CallRecord record;
-  record.request_id = context.request_id;
+  record.request_id = RowId(context);
   record.api_name = "cv/" + context.parameter.substr(0, kMaxLoggedName);
   record.called_at = context.called_at;
   record.terminal = TerminalTypeOf(context.head.Header("user-agent"));

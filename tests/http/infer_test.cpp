@@ -215,6 +215,14 @@ TEST_F(InferTest, RequestIdIsEchoedWhenSaneAndMadeOtherwise) {
   EXPECT_EQ(Ask(Get("/nothing", "X-Request-Id: e\r\n")).Header("x-request-id"), "e");
 }
 
+TEST_F(InferTest, AnIdThatAClientRepeatsGivesEachCallARowOfItsOwn) {
+  Start();
+  Ask(PostImage("/cv/demo", "X-Request-Id: same\r\n"));
+  Ask(PostImage("/cv/demo", "X-Request-Id: same\r\n"));
+  const auto rows = call_log_.WaitFor(2);
+  EXPECT_NE(rows[0].request_id, rows[1].request_id);
+}
+
 TEST_F(InferTest, EveryCallIsLoggedAlsoTheFailed) {
   Start();
   const std::string trace = "0af7651916cd43dd8448eb211c80319c";
@@ -223,7 +231,7 @@ TEST_F(InferTest, EveryCallIsLoggedAlsoTheFailed) {
                                     trace + "-b7ad6b7169203331-01\r\n"));
   ASSERT_EQ(reply.status, 200);
   const CallRecord good = call_log_.WaitFor(1)[0];
-  EXPECT_EQ(good.request_id, "r1");
+  EXPECT_THAT(good.request_id, MatchesRegex("r1~[0-9a-f]{32}"));
   EXPECT_EQ(good.api_name, "cv/demo");
   EXPECT_EQ(good.model, "demo");
   EXPECT_EQ(good.version, "1");
