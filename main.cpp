@@ -2,6 +2,7 @@
 //
 // serve wires them in this order, each living longer than the ones after it:
 //   metrics, clock -> call log -> devices -> lanes -> scheduler -> model server -> http server
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -89,6 +91,12 @@ void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& schedule
   http.Stop();
 }
 
+// The line that tools wait for.
+void Announce(const HttpServer& http) {
+  std::printf("listening on http://%s:%d\n", http.address().c_str(), int{http.port()});
+  std::fflush(stdout);
+}
+
 int Serve(const ServeOptions& options) {
   Result<Config> config = ReadConfig(options);
   if (!config.ok()) return Fail(config.status());
@@ -119,12 +127,17 @@ int Serve(const ServeOptions& options) {
   HttpServer http(config->server, **models, **call_log, metrics, clock);
   if (Status status = http.Start(); !status.ok()) return Fail(status);
   (*models)->StartLoading();
-  (*models)->WaitLoaded();
-  std::printf("listening on http://%s:%d\n", http.address().c_str(), int{http.port()});
-  std::fflush(stdout);
+  // On a thread of its own, so that a signal while models load ends the server as well.
+  std::atomic<bool> stopping{false};
+  std::thread announcer([&] {
+    (*models)->WaitLoaded();
+    if (!stopping.load()) Announce(http);
+  });
   const int signal_number = WaitForSignal(signals);
   spdlog::info("signal {}: draining", signal_number);
+  stopping.store(true);
   StopInOrder(http, **models, scheduler, *config, clock);
+  announcer.join();
   return 0;
 }
 
