@@ -5,7 +5,7 @@ PYTHON := $(or $(XCLOUD_VENV),.venv)/bin/python
 PORT ?= 8080
 CMAKE_ARGS := $(if $(XCLOUD_VENV),-DXCLOUD_VENV=$(abspath $(XCLOUD_VENV)))
 
-.PHONY: help setup weights photos build run test test-sanitizers test-cpu bench format \
+.PHONY: help setup configure weights photos build build-all run test test-sanitizers test-cpu bench format \
   format-check tidy clean
 
 help: ## list the targets
@@ -20,14 +20,19 @@ weights: setup ## fetch and convert the published weights, once
 photos: setup ## fetch a few real photos to try and to test with, once
 	@$(PYTHON) tests/support/fetch_photos.py
 
-build: setup ## build/release/xcloud
+configure: setup
 	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET) $(CMAKE_ARGS)
+
+build: configure ## build/release/xcloud
+	@cmake --build --preset $(PRESET) --target xcloud
+
+build-all: configure ## the program, its tests and its micro-benchmarks
 	@cmake --build --preset $(PRESET)
 
 run: build weights photos ## serve on 127.0.0.1:8080
 	@configs/run.sh $(BUILD)/xcloud $(PORT)
 
-test: build weights photos ## every test; says what it skipped and why
+test: build-all weights photos ## every test; says what it skipped and why
 	@tests/run.sh $(BUILD)
 
 test-sanitizers: setup ## unit and simulation tests under asan+ubsan and tsan
@@ -38,7 +43,7 @@ test-sanitizers: setup ## unit and simulation tests under asan+ubsan and tsan
 test-cpu: setup ## a build without CUDA, as on a machine without nvcc
 	@cmake --preset cpu $(CMAKE_ARGS) >/dev/null && cmake --build --preset cpu --target xcloud
 
-bench: build weights ## load and micro-benchmarks, with their conditions
+bench: build-all weights ## load and micro-benchmarks, with their conditions
 	@bench/run.sh $(BUILD)
 
 format: ## clang-format our own code
@@ -47,7 +52,7 @@ format: ## clang-format our own code
 format-check: ## fail when the tree is not formatted
 	@git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run --Werror
 
-tidy: build ## clang-tidy on what clang can parse
+tidy: build-all ## clang-tidy on what clang can parse
 	@tests/tidy/clang_tidy.sh $(BUILD)
 
 clean: ## remove the builds (keeps .venv, weights and var)
