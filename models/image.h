@@ -8,7 +8,7 @@
 namespace xcloud {
 
 struct Image {
-  int width = 0;                  // pixels, after EXIF orientation
+  int width = 0;  // pixels, after EXIF orientation
   int height = 0;
   std::vector<std::uint8_t> rgb;  // height * width * 3, interleaved
 };
