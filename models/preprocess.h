@@ -1,7 +1,8 @@
 // Preprocess: a decoded photo to the network's input, as the torchvision transforms that the
 // network was trained with do it: Resize, CenterCrop, ToTensor, Normalize.
 //
-// ResizeAndCrop equals Pillow's resize(BILINEAR) and torchvision's CenterCrop bit for bit;
+// ResizeAndCrop equals Pillow's resize(BILINEAR) and torchvision's CenterCrop bit for bit, rows
+// resized before columns as in Pillow up to 12 (Pillow 13 swaps them for some shapes: 1 level off);
 // NormalizeInto equals ToTensor and Normalize bit for bit when 1 / scale is a whole number, such
 // as 255, else to float rounding (tests/models/preprocess_parity_test.cpp).
 //

@@ -69,6 +69,7 @@ ResampleTable MakeResampleTable(int source, std::int64_t resized, const CropSpan
     }
     table.start.push_back(start);
     table.taps.push_back(taps);
+    table.max_taps = std::max(table.max_taps, taps);
   }
   return table;
 }

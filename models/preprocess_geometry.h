@@ -33,7 +33,8 @@ inline constexpr int kWeightBits = 22;
 
 // Output position i is the sum of weight(i)[k] * source[start[i] + k], k < taps[i].
 struct ResampleTable {
-  int stride = 0;  // weights kept per output position; >= every taps[i]
+  int stride = 0;    // weights kept per output position; behind taps[i] they are 0
+  int max_taps = 0;  // <= stride
   std::vector<int> start;
   std::vector<int> taps;
   std::vector<std::int32_t> weights;

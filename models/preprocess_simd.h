@@ -6,7 +6,7 @@
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(XCLOUD_SANITIZED)
-#define XC_MULTIVERSION __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
+#define XC_MULTIVERSION __attribute__((target_clones("avx2", "default")))
 #else
 #define XC_MULTIVERSION
 #endif
