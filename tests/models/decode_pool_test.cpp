@@ -16,32 +16,44 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Set once, waited for by others. Must outlive the pool whose jobs use it.
+class Signal {
+ public:
+  void Set() {
+    MutexLock lock(mutex_);
+    set_ = true;
+    changed_.NotifyAll();
+  }
+  void Wait() {
+    MutexLock lock(mutex_);
+    while (!set_) changed_.Wait(mutex_);
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  bool set_ XC_GUARDED_BY(mutex_) = false;
+};
+
 // A pool of one thread whose thread is held inside a job until Open() is called.
 class HeldPool {
  public:
   HeldPool(const Clock& clock, std::size_t capacity)
       : pool_(std::make_unique<DecodePool>(DecodePoolOptions{1, capacity, 0}, clock)) {
-    std::promise<void> started;
-    const Status status = pool_->Submit([this, &started] {
-      started.set_value();
-      gate_.get_future().wait();
+    const Status status = pool_->Submit([this] {
+      started_.Set();
+      gate_.Wait();
     });
     EXPECT_TRUE(status.ok());
-    started.get_future().wait();
+    started_.Wait();
   }
-  ~HeldPool() {
-    if (!open_) Open();
-  }
-  void Open() {
-    open_ = true;
-    gate_.set_value();
-  }
-  DecodePool& operator*() { return *pool_; }
+  ~HeldPool() { Open(); }
+  void Open() { gate_.Set(); }
   DecodePool* operator->() { return pool_.get(); }
 
  private:
-  std::promise<void> gate_;
-  bool open_ = false;
+  Signal started_;
+  Signal gate_;
   std::unique_ptr<DecodePool> pool_;
 };
 
@@ -72,22 +84,22 @@ TEST(DecodePoolTest, AFullQueueRefusesAndLeavesTheJobWithTheCaller) {
 
 TEST(DecodePoolTest, RetryAfterIsTheMeasuredTimeOfWhatWaits) {
   FakeClock clock;
+  Signal started;
+  Signal gate;
   HeldPool pool(clock, 3);
   clock.Advance(milliseconds(40));  // what the held job will have taken
   pool.Open();
-  std::promise<void> started;
-  std::promise<void> gate;
-  ASSERT_TRUE(pool->Submit([&] {
-                    started.set_value();
-                    gate.get_future().wait();
-                  })
-                  .ok());
-  started.get_future().wait();  // by now the first job is learnt
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(pool->Submit([] {}).ok());
+  const Status second = pool->Submit([&] {
+    started.Set();
+    gate.Wait();
+  });
+  ASSERT_TRUE(second.ok());
+  started.Wait();  // by now the first job is learnt
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool->Submit([] {}).ok());
   const Status status = pool->Submit([] {});
+  gate.Set();
   EXPECT_EQ(status.code(), StatusCode::kOverloaded);
   EXPECT_EQ(status.retry_after(), milliseconds(160));  // three that wait and the one that runs
-  gate.set_value();
 }
 
 TEST(DecodePoolTest, CountsJobs) {
@@ -104,19 +116,19 @@ TEST(DecodePoolTest, CountsJobs) {
 
 TEST(DecodePoolTest, AJobThatSubmitsWhileThePoolIsDestroyedIsToldSo) {
   FakeClock clock;
-  std::promise<void> destroying;
+  Signal destroying;
   Status status;
   auto pool = std::make_unique<DecodePool>(DecodePoolOptions{1, 4, 0}, clock);
   DecodePool& ref = *pool;
-  ASSERT_TRUE(ref.Submit([&] {
-                   destroying.get_future().wait();
-                   // The destructor may not have begun: go on until it has.
-                   do {
-                     status = ref.Submit([] {});
-                   } while (status.code() != StatusCode::kUnavailable);
-                 })
-                  .ok());
-  destroying.set_value();
+  const Status first = ref.Submit([&] {
+    destroying.Wait();
+    // The destructor may not have begun: go on until it has.
+    do {
+      status = ref.Submit([] {});
+    } while (status.code() != StatusCode::kUnavailable);
+  });
+  EXPECT_TRUE(first.ok());
+  destroying.Set();
   pool.reset();
   EXPECT_EQ(status.code(), StatusCode::kUnavailable);
 }
