@@ -83,6 +83,7 @@ int WaitForSignal(const sigset_t& signals) {
 void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& scheduler,
                  const Config& config, const Clock& clock) {
   http.BeginDrain();
+  scheduler.BeginDrain();
   const Duration drain = std::chrono::milliseconds(config.server.drain_timeout_ms);
   const bool drained = http.WaitDrained(clock.Now() + drain);
   if (!drained) spdlog::warn("drain time is over: cutting the connections that are left");
@@ -131,7 +132,9 @@ int Serve(const ServeOptions& options) {
   std::atomic<bool> stopping{false};
   std::thread announcer([&] {
     (*models)->WaitLoaded();
-    if (!stopping.load()) Announce(http);
+    if (stopping.load()) return;
+    if (Status ready = (*models)->Ready(); !ready.ok()) spdlog::error("{}", ready.message());
+    Announce(http);
   });
   const int signal_number = WaitForSignal(signals);
   spdlog::info("signal {}: draining", signal_number);

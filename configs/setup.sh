@@ -26,14 +26,16 @@ if ((${#missing[@]})); then
     as_root=(sudo)
   fi
   "${as_root[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends \
-    "${missing[@]}" >/dev/null
+  # env after sudo: sudo drops the variable, and a question nobody sees would hang.
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 # The stamp holds the requirements that were installed, so an edited file installs again.
 if ! cmp -s "$requirements" "$venv/xcloud-requirements.txt"; then
   echo "setup: making the Python environment $venv (torch is a large download: some minutes)"
-  [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
+  # --clear: an earlier run may have been cut off in the middle.
+  "$venv/bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$venv"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
   cp "$requirements" "$venv/xcloud-requirements.txt"
 fi

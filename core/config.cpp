@@ -102,9 +102,12 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
             c.max_connections, 1, 1'000'000);
   v.Integer({"header_limit_bytes", "request line and headers; more is 431", ""},
             c.header_limit_bytes, 512, 1 << 20);
-  v.Integer({"body_limit_bytes", "request body; more is 413 before it is read",
-             "times max_connections bounds the memory of bodies"},
+  v.Integer({"body_limit_bytes", "request body; more is 413 before it is read", ""},
             c.body_limit_bytes, 1024, kGiB);
+  v.Integer(
+      {"bodies_limit_bytes", "bodies of all connections together; more is 503 with Retry-After",
+       "too high lets clients fill the memory"},
+      c.bodies_limit_bytes, 1024, 1024 * kGiB);
   v.Integer({"header_timeout_ms", "from a request's first byte to the end of its header", ""},
             c.header_timeout_ms, 10, kHour);
   v.Integer({"body_timeout_ms", "from the end of the header to the end of the body",
@@ -131,7 +134,7 @@ void VisitDecode(OptionVisitor& v, DecodeConfig& c) {
              "each holds its encoded bytes"},
             c.queue_capacity, 1, 1'000'000);
   v.Integer({"max_pixels", "width x height, from the image header; more is 413 before decoding",
-             "a decoded photo takes 3 bytes a pixel and thread"},
+             "decoding takes 6 to 12 bytes a pixel on each thread"},
             c.max_pixels, 1024, 1'000'000'000);
   v.Integer({"max_side", "pixels of the longer side, likewise", ""}, c.max_side, 32, 65'500);
 }
@@ -153,8 +156,8 @@ void VisitStorage(OptionVisitor& v, StorageConfig& c) {
 }
 
 void VisitLog(OptionVisitor& v, LogConfig& c) {
-  v.Text({"level", "least serious line written to stderr", "debug writes a line a request"},
-         c.level, {"debug", "info", "warn", "error"});
+  v.Text({"level", "least serious line written to stderr", ""}, c.level,
+         {"debug", "info", "warn", "error"});
 }
 
 void VisitDevice(OptionVisitor& v, DeviceConfig& c) {

@@ -14,12 +14,16 @@ constexpr std::uint64_t kMaxReserveBytes = 4 << 20;
 constexpr std::uint64_t kGrowBytes = 256 * 1024;
 // An unread body of at most this is worth reading to keep the connection.
 constexpr std::uint64_t kMaxDiscardBytes = 256 * 1024;
+// Bodies leave within a latency goal or so.
+constexpr std::chrono::milliseconds kRetryAfterNoRoom{1000};
 
 }  // namespace
 
-BodyReader::BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config)
+BodyReader::BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config,
+                       ByteBudget& budget)
     : connection_(connection),
       head_(head),
+      share_(budget),
       limit_bytes_(static_cast<std::uint64_t>(config.body_limit_bytes)),
       timeout_(std::chrono::milliseconds(config.body_timeout_ms)),
       client_waits_(head.expects_continue),
@@ -27,6 +31,13 @@ BodyReader::BodyReader(Connection& connection, const RequestHead& head, const Se
 
 HttpError BodyReader::TooLarge() const {
   return MakeHttpError(413, "the body is over " + std::to_string(limit_bytes_) + " bytes");
+}
+
+HttpError BodyReader::NoRoom() const {
+  HttpError error =
+      MakeHttpError(503, "the server holds as many bytes of bodies as it may; try again soon");
+  error.retry_after = kRetryAfterNoRoom;
+  return error;
 }
 
 HttpError BodyReader::Ended() const {
@@ -69,8 +80,13 @@ Task<std::optional<HttpError>> BodyReader::ReadSized(std::string& body) {
   body.assign(early);
   connection_.Consume(early.size());
   std::size_t filled = body.size();
+  if (!share_.GrowTo(filled)) co_return NoRoom();
   while (filled < total) {
-    if (filled == body.size()) body.resize(std::min<std::uint64_t>(total, filled + kGrowBytes));
+    if (filled == body.size()) {
+      const std::uint64_t grown = std::min<std::uint64_t>(total, filled + kGrowBytes);
+      if (!share_.GrowTo(grown)) co_return NoRoom();
+      body.resize(grown);
+    }
     const std::size_t got =
         co_await connection_.ReadInto(body.data() + filled, body.size() - filled);
     if (got == 0) co_return Ended();
@@ -83,6 +99,7 @@ Task<std::optional<HttpError>> BodyReader::ReadChunked(std::string& body) {
   ChunkedDecoder decoder(limit_bytes_);
   for (;;) {
     connection_.Consume(decoder.Feed(connection_.Buffered(), body));
+    if (!share_.GrowTo(body.size())) co_return NoRoom();
     switch (decoder.state()) {
       case ChunkedDecoder::State::kDone:
         co_return std::nullopt;

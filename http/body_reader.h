@@ -2,7 +2,7 @@
 //
 // Threads: the connection's io thread. One per request.
 // Bounds: body_limit_bytes (413, from Content-Length before a byte is read, or as chunks come) and
-// body_timeout_ms from the first read (408).
+// body_timeout_ms from the first read (408); all bodies together bodies_limit_bytes (503).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "core/config.h"
 #include "http/asio_types.h"
+#include "http/byte_budget.h"
 #include "http/connection.h"
 #include "http/head_parser.h"
 #include "http/status_mapping.h"
@@ -19,7 +20,8 @@ namespace xcloud {
 
 class BodyReader {
  public:
-  BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config);
+  BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config,
+             ByteBudget& budget);
 
   // The 413 that a Content-Length over the limit deserves.
   std::optional<HttpError> CheckLength() const;
@@ -37,11 +39,13 @@ class BodyReader {
   Task<std::optional<HttpError>> ReadSized(std::string& body);
   Task<std::optional<HttpError>> ReadChunked(std::string& body);
   HttpError TooLarge() const;
+  HttpError NoRoom() const;
   // Why the connection gave no more bytes.
   HttpError Ended() const;
 
   Connection& connection_;
   const RequestHead& head_;
+  BodyShare share_;  // of the bytes of all bodies; until the request ends
   const std::uint64_t limit_bytes_;
   const Duration timeout_;
   bool client_waits_;  // for "100 Continue": it has not sent the body yet

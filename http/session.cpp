@@ -140,7 +140,7 @@ RequestContext MakeContext(WorkerState& worker, Connection& connection, const Re
       .worker = worker,
       .connection = connection,
       .head = head,
-      .body = BodyReader(connection, head, worker.server.config),
+      .body = BodyReader(connection, head, worker.server.config, worker.server.body_bytes),
       .path = target.substr(0, mark),
       .query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1),
       .parameter = {},

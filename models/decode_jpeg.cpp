@@ -22,6 +22,8 @@ namespace {
 // A progressive file may repeat scans over all pixels without end, each costing a full pass; real
 // encoders write about 10. libjpeg-turbo's "Two Issues with the JPEG Standard" asks for a bound.
 constexpr int kMaxScans = 100;
+// Pixels times scans: 20 passes over the largest photo that is taken by default.
+constexpr std::int64_t kMaxScannedPixels = 1'000'000'000;
 
 // libjpeg reports through callbacks and leaves by longjmp, so no frame between setjmp and a
 // libjpeg call may own anything: every buffer is a member, sized outside.
@@ -119,8 +121,11 @@ class JpegReader {
 
   static void OnProgress(j_common_ptr info) {
     const auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
-    if (decompress->input_scan_number > kMaxScans) {
-      Self(info).Fail("the JPEG has too many scans: %s", "at most 100 are read");
+    const std::int64_t scans = decompress->input_scan_number;
+    const std::int64_t pixels =
+        std::int64_t{decompress->image_width} * std::int64_t{decompress->image_height};
+    if (scans > kMaxScans || (scans > 1 && scans * pixels > kMaxScannedPixels)) {
+      Self(info).Fail("the JPEG has too many scans: %s", "at most 100, fewer for a large photo");
     }
   }
 

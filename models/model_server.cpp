@@ -1,6 +1,7 @@
 #include "models/model_server.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "core/log.h"
@@ -9,6 +10,8 @@
 
 namespace xcloud {
 namespace {
+
+constexpr std::chrono::milliseconds kRetryAfterNoMemory{1000};
 
 constexpr const char* kShuttingDown = "the server is shutting down";
 
@@ -265,7 +268,12 @@ void ModelServer::Infer(InferenceRequest request, InferenceCallback done) {
 }
 
 void ModelServer::Decode(std::unique_ptr<PhotoRequest> photo) {
-  if (Status status = Prepare(*photo); !status.ok()) return photo->Refuse(std::move(status));
+  try {
+    if (Status status = Prepare(*photo); !status.ok()) return photo->Refuse(std::move(status));
+  } catch (const std::bad_alloc&) {
+    return photo->Refuse(
+        Status::Overloaded("there is no memory for this photo now", kRetryAfterNoMemory));
+  }
   photo->stages().enqueued = clock_.Now();
   const ModelId model = photo->model().id;
   ScheduledRequestPtr scheduled = std::move(photo);

@@ -21,7 +21,7 @@ struct PreprocessSpec {
   int resize_height = 256;  // pixels; unused for kShortSide
   int crop_width = 224;     // pixels; the network's input
   int crop_height = 224;
-  ColorOrder color = ColorOrder::kRgb;       // of the network's channels; mean and std follow it
+  ColorOrder color = ColorOrder::kRgb;        // of the network's channels; mean and std follow it
   TensorLayout layout = TensorLayout::kNchw;  // of the network's input
   float scale = 1.0F / 255.0F;
   std::array<float, 3> mean = {0.485F, 0.456F, 0.406F};

@@ -76,7 +76,9 @@ std::vector<std::int64_t> BatchShape(const PreprocessSpec& spec, std::size_t ite
 Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
     const std::filesystem::path& file, const ModelDefinition& model,
     const TorchScriptTarget& target) {
-  const std::string name = file.string();
+  // Callers read this name: where on the machine the repository lies is not for them.
+  const std::string name =
+      model.name + "/" + file.parent_path().filename().string() + "/" + file.filename().string();
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) {
     return Status::InvalidArgument(name + ": no such file");
@@ -85,16 +87,16 @@ Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
       new TorchScriptModule(name, model.name, model.labels.size(), target));
   torch::jit::Module original;
   try {
-    original = torch::jit::load(name, target.device);
+    original = torch::jit::load(file.string(), target.device);
   } catch (const std::exception& error) {
-    spdlog::debug("{}: {}", name, error.what());
-    return Status::InvalidArgument(name + ": not a TorchScript file: " + Reason(error));
+    spdlog::error("{}: {}", file.string(), error.what());
+    return Status::InvalidArgument(name + ": not a TorchScript file; the server's log says more");
   }
   try {
     Status status = loaded->Prepare(std::move(original), model);
     if (!status.ok()) return status;
   } catch (const std::exception& error) {
-    spdlog::debug("{}: {}", name, error.what());
+    spdlog::error("{}: {}", file.string(), error.what());
     return Status::InvalidArgument(name + ": cannot run the declared input: " + Reason(error));
   }
   return loaded;

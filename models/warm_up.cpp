@@ -24,6 +24,17 @@ Result<Duration> WarmBucket(Network& network, std::span<const std::uint8_t* cons
   return slowest;
 }
 
+// CPU lanes run the very size that comes, so small sizes are all met here and not by a caller.
+constexpr std::size_t kEverySizeUpTo = 8;
+std::vector<std::size_t> WarmSizes(std::size_t max_batch) {
+  std::vector<std::size_t> sizes;
+  for (std::size_t n = 1; n <= std::min(max_batch, kEverySizeUpTo); ++n) sizes.push_back(n);
+  for (const std::size_t bucket : BatchBuckets(max_batch)) {
+    if (bucket > kEverySizeUpTo) sizes.push_back(bucket);
+  }
+  return sizes;
+}
+
 }  // namespace
 
 Result<std::vector<ProfilePoint>> WarmUp(Network& network, const ModelDefinition& model,
@@ -34,7 +45,7 @@ Result<std::vector<ProfilePoint>> WarmUp(Network& network, const ModelDefinition
   const std::vector<const std::uint8_t*> items(max_batch, photo.data());
   std::vector<float> scores(max_batch * network.output_size());
   std::vector<ProfilePoint> profile;
-  for (const std::size_t bucket : BatchBuckets(max_batch)) {
+  for (const std::size_t bucket : WarmSizes(max_batch)) {
     Result<Duration> elapsed =
         WarmBucket(network, std::span(items).first(bucket), scores.data(), clock);
     if (!elapsed.ok()) {

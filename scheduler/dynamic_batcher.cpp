@@ -150,6 +150,12 @@ void DynamicBatcher::Stop() {
   while (!Idle()) idle_.Wait(mutex_);
 }
 
+void DynamicBatcher::BeginDrain() {
+  MutexLock lock(mutex_);
+  ++drainers_;
+  wake_.NotifyOne();
+}
+
 bool DynamicBatcher::WaitIdle(TimePoint until) {
   MutexLock lock(mutex_);
   ++drainers_;

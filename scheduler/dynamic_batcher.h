@@ -63,6 +63,8 @@ class DynamicBatcher final : public BatchScheduler {
   // and every refusal has been told. May be called again.
   void Stop() XC_EXCLUDES(mutex_);
 
+  // From now on queue delays are not kept. For a graceful stop; any thread.
+  void BeginDrain() XC_EXCLUDES(mutex_);
   // Waits until nothing is queued or running: true; false when `until` came first. Queue delays
   // are not kept meanwhile. Does not refuse new requests: the caller closes the front door.
   bool WaitIdle(TimePoint until) XC_EXCLUDES(mutex_);

@@ -122,6 +122,25 @@ TEST_F(ConnectionTest, AHeaderAtTheLimitIsReadAndOneByteOverIs431) {
   ExpectError(Ask(std::string(600, 'G')), 431, 431);
 }
 
+TEST_F(ConnectionTest, BodiesOverWhatAllMayHoldTogetherAre503AndTheNextOnesAreRead) {
+  config_.bodies_limit_bytes = 4096;
+  Start();
+  for (const char* headers : {"", "Transfer-Encoding: chunked\r\n"}) {
+    const std::string body(5000, 'x');
+    const bool chunked = *headers != '\0';
+    const std::string sent = chunked ? "1388\r\n" + body + "\r\n0\r\n\r\n" : body;
+    const RawReply refused =
+        chunked ? Ask("POST /cv/demo HTTP/1.1\r\nHost: h\r\nContent-Type: image/jpeg\r\n" +
+                      std::string(headers) + "\r\n" + sent)
+                : Ask(Post("/cv/demo", "Content-Type: image/jpeg\r\n", sent));
+    ExpectError(refused, 503, 503, "bytes of bodies");
+    EXPECT_EQ(refused.Header("retry-after"), "1");
+    // What the refused one had taken is given back.
+    EXPECT_EQ(Ask(Post("/cv/demo", "Content-Type: image/jpeg\r\n", std::string(4000, 'x'))).status,
+              200);
+  }
+}
+
 TEST_F(ConnectionTest, ABodyAtTheLimitIsReadAndOneByteOverIs413) {
   config_.body_limit_bytes = 1024;
   Start();

@@ -63,6 +63,16 @@ TEST(WarmUpTest, EveryBucketRunsTwiceAndThenThreeTimedRuns) {
   EXPECT_THAT(network.sizes, ElementsAre(1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3));
 }
 
+TEST(WarmUpTest, MeetsEverySmallSizeAndTheBucketsAbove) {
+  FakeClock clock;
+  PuppetNetwork network(clock, {1});
+  const auto profile = WarmUp(network, Model(20), "cpu0", clock);
+  ASSERT_TRUE(profile.ok());
+  std::vector<std::size_t> sizes;
+  for (const ProfilePoint& point : *profile) sizes.push_back(point.items);
+  EXPECT_THAT(sizes, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 16, 20));
+}
+
 TEST(WarmUpTest, TheSlowestTimedRunCountsAndTheFirstTwoDoNot) {
   FakeClock clock;
   PuppetNetwork network(clock, {900, 800, 5, 7, 6});
