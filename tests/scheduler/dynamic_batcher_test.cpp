@@ -298,6 +298,16 @@ TEST_F(OneLaneTest, WaitIdleTellsWhetherTimeRanOutFirst) {
   lane0_.Finish();
 }
 
+TEST_F(DynamicBatcherTest, BeginDrainReleasesWhatADelayHolds) {
+  const ModelId model = batcher_.AddModel("m", Limits(4, /*delay_ms=*/1000), {});
+  const Submitted held = Submit(model);
+  WaitAsleepUntil(1000);
+  EXPECT_EQ(lane0_.starts(), 0U);
+  batcher_.BeginDrain();
+  EXPECT_THAT(lane0_.WaitForStart(1).ids, ElementsAre(held.id));
+  lane0_.Finish();
+}
+
 TEST_F(DynamicBatcherTest, WaitIdleKeepsNoDelayAndReturnsWhenAllIsDone) {
   const ModelId model = batcher_.AddModel("m", Limits(4, /*delay_ms=*/1000), {});
   const Submitted one = Submit(model);
