@@ -26,6 +26,7 @@
 #include "models/model_definition.h"
 #include "models/model_server.h"
 #include "models/network.h"
+#include "models/repository.h"
 #include "scheduler/dynamic_batcher.h"
 #include "storage/open_call_log.h"
 
@@ -92,6 +93,26 @@ void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& schedule
   http.Stop();
 }
 
+// What can be wrong without binding a port or loading a model: all of it at once.
+int Check(const Config& config) {
+  std::vector<Status> found = {CheckServerAddress(config.server), CheckStorageUrl(config.storage)};
+  const SystemClock clock;
+  found.push_back(OpenDevices(config.devices, clock).status());
+  const auto entries = ScanRepository(config.repository.path);
+  found.push_back(entries.status());
+  for (std::size_t i = 0; entries.ok() && i < entries->size(); ++i) {
+    const RepositoryEntry& entry = (*entries)[i];
+    if (entry.state == ServiceState::kFailed)
+      found.push_back(Status::InvalidArgument(entry.reason));
+  }
+  int wrong = 0;
+  for (const Status& status : found) {
+    if (!status.ok()) wrong = Fail(status);
+  }
+  if (wrong == 0) std::cout << "configuration is valid\n";
+  return wrong;
+}
+
 // The line that tools wait for.
 void Announce(const HttpServer& http) {
   std::printf("listening on http://%s:%d\n", http.address().c_str(), int{http.port()});
@@ -102,10 +123,7 @@ int Serve(const ServeOptions& options) {
   Result<Config> config = ReadConfig(options);
   if (!config.ok()) return Fail(config.status());
   InitLog(config->log.level);
-  if (options.check_only) {
-    std::cout << "configuration is valid\n";
-    return 0;
-  }
+  if (options.check_only) return Check(*config);
   const sigset_t signals = BlockStopSignals();
   SystemClock clock;
   MetricsRegistry metrics;

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 
 #include "core/log.h"
+#include "http/server.h"
 
 namespace xcloud {
 namespace {
@@ -27,11 +28,9 @@ Acceptor::Acceptor(ServerState& server, const std::vector<std::unique_ptr<IoWork
 
 Status Acceptor::Listen() {
   const std::string& address = server_.config.address;
+  if (Status status = CheckServerAddress(server_.config); !status.ok()) return status;
   ErrorCode error;
   const auto ip = asio::ip::make_address(address, error);
-  if (error) {
-    return Status::InvalidArgument("server.address: '" + address + "' is not an IP address");
-  }
   const asio::ip::tcp::endpoint endpoint(ip, static_cast<std::uint16_t>(server_.config.port));
   acceptor_.open(endpoint.protocol(), error);
   if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);

@@ -104,4 +104,11 @@ void HttpServer::Stop() {
   for (const auto& worker : impl_->workers) worker->Join();
 }
 
+Status CheckServerAddress(const ServerConfig& config) {
+  ErrorCode error;
+  asio::ip::make_address(config.address, error);
+  if (!error) return Status::Ok();
+  return Status::InvalidArgument("server.address: '" + config.address + "' is not an IP address");
+}
+
 }  // namespace xcloud

@@ -60,4 +60,7 @@ class HttpServer {
   std::unique_ptr<Impl> impl_;
 };
 
+// Whether Start would understand the address; binds nothing. For `xcloud serve --check`.
+Status CheckServerAddress(const ServerConfig& config);
+
 }  // namespace xcloud

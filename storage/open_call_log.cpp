@@ -43,6 +43,10 @@ Status MakeParentFolder(const std::filesystem::path& file) {
 
 }  // namespace
 
+Status CheckStorageUrl(const StorageConfig& config) {
+  return SqlitePath(config.url).status();
+}
+
 Result<std::unique_ptr<CallLog>> OpenCallLog(const StorageConfig& config, Clock& clock,
                                              MetricsRegistry& metrics) {
   const Result<std::string> path = SqlitePath(config.url);

@@ -24,4 +24,7 @@ namespace xcloud {
 Result<std::unique_ptr<CallLog>> OpenCallLog(const StorageConfig& config, Clock& clock,
                                              MetricsRegistry& metrics);
 
+// Whether OpenCallLog would understand the URL; opens nothing. For `xcloud serve --check`.
+Status CheckStorageUrl(const StorageConfig& config);
+
 }  // namespace xcloud
