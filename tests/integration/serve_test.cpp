@@ -105,7 +105,7 @@ TEST_F(ServeTest, TwoLogicalDevicesShareTheQueues) {
       HttpClient client(server_.port());
       const std::string photo = MadePhoto(c);
       for (int i = 0; i < 20; ++i) {
-        const HttpReply reply = client.PostPhoto("/cv/null5?explain=1", photo);
+        const HttpReply reply = client.PostPhoto("/cv/null5?explain=1&deadline_ms=60000", photo);
         ASSERT_EQ(reply.status, 200) << reply.body;
         const std::string lane = Json::parse(reply.body)["explain"]["lane"];
         (lane.compare(0, 4, "left") == 0 ? left : right).fetch_add(1);
@@ -129,7 +129,7 @@ TEST_F(ServeTest, EveryAcceptedRequestIsAnsweredWhenStopped) {
       HttpClient client(server_.port());
       const std::string photo = MadePhoto(c);
       for (int i = 0; i < 500; ++i) {
-        const HttpReply reply = client.PostPhoto("/cv/null5", photo);
+        const HttpReply reply = client.PostPhoto("/cv/null5?deadline_ms=60000", photo);
         if (reply.status == 200) {
           if (answered.fetch_add(1) + 1 == 200) server_.Signal(SIGTERM);
         } else {
