@@ -2,18 +2,13 @@
 
 #include <algorithm>
 
+#include "http/hex_digit.h"
+
 namespace xcloud {
 namespace {
 
 constexpr std::size_t kMaxSizeDigits = 15;            // 2^60: far over any body limit
 constexpr std::size_t kMaxOverheadBytes = 16 * 1024;  // extensions and trailers of one body
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 }  // namespace
 

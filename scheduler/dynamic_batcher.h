@@ -125,11 +125,11 @@ class DynamicBatcher final : public BatchScheduler {
   std::vector<ModelId> view_models_ XC_GUARDED_BY(mutex_);  // whose views_ are
   std::vector<LaneView> lane_views_ XC_GUARDED_BY(mutex_);  // by position in lanes_
   ModelId next_model_ XC_GUARDED_BY(mutex_) = 1;
-  std::uint64_t starts_ XC_GUARDED_BY(mutex_) = 0;               // batches ever started
-  std::size_t waiting_ XC_GUARDED_BY(mutex_) = 0;                // requests in all queues
-  std::size_t running_ XC_GUARDED_BY(mutex_) = 0;                // batches on lanes
-  std::size_t untold_ XC_GUARDED_BY(mutex_) = 0;                 // refused, Refuse not yet returned
-  std::size_t drainers_ XC_GUARDED_BY(mutex_) = 0;               // threads in WaitIdle
+  std::uint64_t starts_ XC_GUARDED_BY(mutex_) = 0;  // batches ever started
+  std::size_t waiting_ XC_GUARDED_BY(mutex_) = 0;   // requests in all queues
+  std::size_t running_ XC_GUARDED_BY(mutex_) = 0;   // batches on lanes
+  std::size_t untold_ XC_GUARDED_BY(mutex_) = 0;    // refused, Refuse not yet returned
+  std::size_t drainers_ XC_GUARDED_BY(mutex_) = 0;  // threads in WaitIdle, and BeginDrain calls
   std::optional<TimePoint> sleeps_until_ XC_GUARDED_BY(mutex_);  // empty = awake
   bool stopping_ XC_GUARDED_BY(mutex_) = false;
 
