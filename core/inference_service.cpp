@@ -12,6 +12,20 @@ std::string_view ServiceStateName(ServiceState state) {
       return "no_weights";
     case ServiceState::kFailed:
       return "failed";
+    case ServiceState::kUnloaded:
+      return "unloaded";
+  }
+  return "unknown";
+}
+
+std::string_view DeviceStateName(DeviceState state) {
+  switch (state) {
+    case DeviceState::kReady:
+      return "ready";
+    case DeviceState::kQuarantined:
+      return "quarantined";
+    case DeviceState::kProbing:
+      return "probing";
   }
   return "unknown";
 }

@@ -10,7 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "core/batch_scheduler.h"
+#include "core/batching.h"
 #include "core/request.h"
+#include "core/result.h"
 #include "core/status.h"
 
 namespace xcloud {
@@ -19,6 +22,7 @@ enum class ServiceState {
   kLoading,    // weights are being read or warmed
   kReady,      // answers
   kNoWeights,  // declared, but its weights file is not installed; never answers a score
+  kUnloaded,   // taken out by an operator
   kFailed,     // the weights could not be loaded; `reason` says why
 };
 std::string_view ServiceStateName(ServiceState state);  // "loading", "ready", ...
@@ -48,6 +52,7 @@ struct ServiceInfo {
   std::size_t label_count = 0;
   std::size_t max_batch = 1;
   Duration latency_goal{};  // default deadline, from the first byte; zero = none
+  Priority priority = Priority::kNormal;  // of requests that name none
   bool synthetic = false;
 };
 using ServiceInfoPtr = std::shared_ptr<const ServiceInfo>;
@@ -61,16 +66,34 @@ class InferenceService {
   // Null when no folder of that name was published.
   virtual ServiceInfoPtr Find(std::string_view name) const = 0;
 
-  // Would a request for one item be taken now? Asked when the header is in and before the body
-  // is read, so that a refusal costs neither. NotFound, Unavailable, Overloaded (with
-  // retry_after) or DeadlineExceeded.
-  virtual Status Admit(std::string_view name, Deadline deadline) const = 0;
+  // Would a request for one item be taken now, and answered by `deadline`? Asked when the header
+  // is in and before the body is read, so that a refusal costs neither. NotFound, Unavailable,
+  // Overloaded (with retry_after) or DeadlineExceeded.
+  virtual Status Admit(std::string_view name, Priority priority, Deadline deadline) const = 0;
 
   // Takes the request and answers it exactly once through `done`, also when it is refused.
   virtual void Infer(InferenceRequest request, InferenceCallback done) = 0;
 
   // OK when every service that has weights is loaded and warm; else Unavailable with the reason.
   virtual Status Ready() const = 0;
+  // In the order of the configuration.
+  virtual std::vector<DeviceHealth> Devices() const = 0;
+
+  // The batching knobs of a service that is loaded, and how they came to be. NotFound, or
+  // Unavailable while it is not loaded.
+  virtual Result<BatchingView> Batching(std::string_view name) const = 0;
+  // Applies the patch to requests that wait and that come; nothing is reloaded, no request lost.
+  // Gives the new view. InvalidArgument names every wrong value; NotFound also for an unknown
+  // version; AlreadyExists when expected_version is not the current one; nothing is changed then.
+  virtual Result<BatchingView> ChangeBatching(std::string_view name,
+                                              const BatchingPatch& patch) = 0;
+
+  // Loads and warms the service's highest version in the background; the one that serves goes on
+  // until the new one is warm, and when it fails. OK = begun. NotFound, Unavailable (stopping).
+  virtual Status Load(std::string_view name) = 0;
+  // Takes the service out and gives its memory back in the background, once the requests that it
+  // has accepted are answered. NotFound, Unavailable (not loaded, or stopping).
+  virtual Status Unload(std::string_view name) = 0;
 };
 
 }  // namespace xcloud

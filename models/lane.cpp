@@ -13,11 +13,12 @@
 namespace xcloud {
 namespace {
 
-// Refuses the requests whose caller went away and keeps the others in their order.
-void DropCancelled(std::vector<ScheduledRequestPtr>& requests) {
-  std::erase_if(requests, [](const ScheduledRequestPtr& request) {
-    if (!request->Cancelled()) return false;
-    request->Refuse(Status::Cancelled("the caller closed the connection"));
+// Refuses the parts whose caller went away and keeps the others in their order.
+void DropCancelled(std::vector<BatchPart>& parts) {
+  std::erase_if(parts, [](const BatchPart& part) {
+    if (!part.request->Cancelled()) return false;
+    part.request->Refuse(part.first, part.items,
+                         Status::Cancelled("the caller closed the connection"));
     return true;
   });
 }
@@ -32,7 +33,7 @@ Lane::Lane(Device& device, std::size_t lane_of_device, std::size_t position, con
     : device_(device),
       position_(position),
       clock_(clock),
-      info_{device.name() + "/" + std::to_string(lane_of_device), device.name()},
+      info_{device.name() + "/" + std::to_string(lane_of_device), device.name(), 1, {}},
       thread_([this] { Loop(); }) {}
 
 Lane::~Lane() {
@@ -41,7 +42,7 @@ Lane::~Lane() {
 }
 
 void Lane::Start(Batch batch, BatchDone done) {
-  XC_CHECK(!batch.requests.empty());
+  XC_CHECK(!batch.parts.empty());
   XC_CHECK(work_.TryPush({std::move(batch), std::move(done)}));  // else the lane was busy
 }
 
@@ -57,41 +58,44 @@ void Lane::Loop() {
   }
 }
 
+void Lane::Probe(BatchDone done) {
+  done({});
+}
+
 BatchReport Lane::RunBatch(Batch batch) {
-  DropCancelled(batch.requests);
-  if (batch.requests.empty()) return {Status::Cancelled("every request was cancelled"), {}};
-  const LoadedModel& model = AsPhoto(batch.requests.front()).model();
+  DropCancelled(batch.parts);
+  if (batch.parts.empty()) return {};
+  const LoadedModel& model = AsPhoto(batch.parts.front().request).model();
   XC_CHECK(position_ < model.networks.size());
   Network& network = *model.networks[position_];
   StageItems(batch, model);
   scores_.resize(items_.size() * model.output_size);
 
+  BatchReport report;
   const TimePoint start = clock_.Now();
   TimePoint forward_start = start;
-  const Status status = network.Run(items_, scores_.data(), &forward_start);
+  report.status = network.Run(items_, scores_.data(), &forward_start);
   const TimePoint forward_end = clock_.Now();
-
-  for (std::size_t i = 0; i < batch.requests.size(); ++i) {
-    if (!status.ok()) {
-      batch.requests[i]->Refuse(Status::Internal(status.message()));
-      continue;
-    }
+  report.elapsed = forward_end - start;
+  if (!report.status.ok()) {
+    spdlog::error("lane {}: a batch of {} for model '{}' failed: {}", info_.name, items_.size(),
+                  model.definition.name, report.status.message());
+    report.outcome = BatchOutcome::kBatchFailed;
+    return report;
+  }
+  for (std::size_t i = 0; i < batch.parts.size(); ++i) {
     const std::span<const float> scores(scores_.data() + i * model.output_size, model.output_size);
-    AsPhoto(batch.requests[i])
+    AsPhoto(batch.parts[i].request)
         .Answer(scores, items_.size(), info_.name, batch.closed_at, forward_start, forward_end);
   }
-  if (!status.ok()) {
-    spdlog::error("lane {}: a batch of {} for model '{}' failed: {}", info_.name, items_.size(),
-                  model.definition.name, status.message());
-  }
-  return {status, forward_end - start};
+  return report;
 }
 
 void Lane::StageItems(const Batch& batch, const LoadedModel& model) {
-  XC_CHECK(batch.requests.size() <= model.definition.batching.max_batch);
+  XC_CHECK(batch.parts.size() <= model.definition.batching.max_batch);
   items_.clear();
-  for (const ScheduledRequestPtr& request : batch.requests) {
-    PhotoRequest& photo = AsPhoto(request);
+  for (const BatchPart& part : batch.parts) {
+    PhotoRequest& photo = AsPhoto(part.request);
     XC_CHECK(&photo.model() == &model);
     XC_CHECK(photo.pixels().size() == model.definition.preprocess.PixelBytes());
     items_.push_back(photo.pixels().data());

@@ -30,6 +30,7 @@ class Lane final : public BatchExecutor {
 
   const LaneInfo& info() const override { return info_; }
   void Start(Batch batch, BatchDone done) override;
+  void Probe(BatchDone done) override;
 
  private:
   struct Work {

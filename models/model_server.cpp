@@ -142,7 +142,7 @@ void ModelServer::LoadOne(const RepositoryEntry& entry) {
   }
   if (stopping_.load()) return;
   std::shared_ptr<LoadedModel> model = std::move(warm->model);
-  model->id = scheduler_.AddModel(name, entry.definition.batching, warm->profile);
+  model->id = scheduler_.AddModel(name, entry.version, entry.definition.batching, warm->profile);
   Publish(entry, ServiceState::kReady, "", std::move(model));
   spdlog::info("service '{}' version {} is ready after {:.1f} s; slowest batches: {}", name,
                entry.version, ToMilliseconds(clock_.Now() - start) / 1000,
@@ -201,13 +201,14 @@ Status ModelServer::CheckUsable(std::string_view name, const Service* service) c
     case ServiceState::kLoading:
       return Status::Unavailable("service '" + info.name + "' is loading; try again soon");
     case ServiceState::kNoWeights:
+    case ServiceState::kUnloaded:
     case ServiceState::kFailed:
       return Status::Unavailable("service '" + info.name + "' does not answer: " + info.reason);
   }
   return Status::Internal("service '" + info.name + "' is in no known state");
 }
 
-Status ModelServer::Admit(std::string_view name, Deadline deadline) const {
+Status ModelServer::Admit(std::string_view name, Priority priority, Deadline deadline) const {
   const std::shared_ptr<const ServiceMap> map = services();
   const auto found = map->find(name);
   const Service* service = found == map->end() ? nullptr : &found->second;
@@ -216,7 +217,10 @@ Status ModelServer::Admit(std::string_view name, Deadline deadline) const {
     return Status::DeadlineExceeded("the deadline has passed already");
   }
   if (Status status = pool_.Admit(); !status.ok()) return status;
-  return scheduler_.Admit(service->model->id, 1, deadline);
+  AdmitQuery query;
+  query.priority = priority;
+  query.deadline = deadline;
+  return scheduler_.Admit(service->model->id, query);
 }
 
 void ModelServer::Infer(InferenceRequest request, InferenceCallback done) {
@@ -254,7 +258,7 @@ void ModelServer::Infer(InferenceRequest request, InferenceCallback done) {
   }
   auto photo =
       std::make_unique<PhotoRequest>(service->model, std::move(request), std::move(counted));
-  if (!BeginRequest()) return photo->Refuse(Status::Unavailable(kShuttingDown));
+  if (!BeginRequest()) return photo->RefuseAll(Status::Unavailable(kShuttingDown));
   // std::function must be copyable, so the one owner sits behind a shared pointer.
   auto owner = std::make_shared<std::unique_ptr<PhotoRequest>>(std::move(photo));
   const Status accepted = pool_.Submit([this, owner] {
@@ -262,23 +266,23 @@ void ModelServer::Infer(InferenceRequest request, InferenceCallback done) {
     EndRequest();
   });
   if (!accepted.ok()) {
-    (*owner)->Refuse(accepted);
+    (*owner)->RefuseAll(accepted);
     EndRequest();
   }
 }
 
 void ModelServer::Decode(std::unique_ptr<PhotoRequest> photo) {
   try {
-    if (Status status = Prepare(*photo); !status.ok()) return photo->Refuse(std::move(status));
+    if (Status status = Prepare(*photo); !status.ok()) return photo->RefuseAll(std::move(status));
   } catch (const std::bad_alloc&) {
-    return photo->Refuse(
+    return photo->RefuseAll(
         Status::Overloaded("there is no memory for this photo now", kRetryAfterNoMemory));
   }
   photo->stages().enqueued = clock_.Now();
   const ModelId model = photo->model().id;
   ScheduledRequestPtr scheduled = std::move(photo);
   Status queued = scheduler_.Submit(model, scheduled);
-  if (!queued.ok()) scheduled->Refuse(std::move(queued));
+  if (!queued.ok()) scheduled->RefuseAll(std::move(queued));
 }
 
 Status ModelServer::Prepare(PhotoRequest& photo) const {
@@ -327,6 +331,19 @@ Status ModelServer::Ready() const {
     return Status::Unavailable("no service is ready; failed to load: " + failed);
   }
   return Status::Ok();
+}
+
+Result<BatchingView> ModelServer::Batching(std::string_view) const {
+  return Status::Unsupported("not yet");
+}
+Result<BatchingView> ModelServer::ChangeBatching(std::string_view, const BatchingPatch&) {
+  return Status::Unsupported("not yet");
+}
+Status ModelServer::Load(std::string_view) {
+  return Status::Unsupported("not yet");
+}
+Status ModelServer::Unload(std::string_view) {
+  return Status::Unsupported("not yet");
 }
 
 }  // namespace xcloud

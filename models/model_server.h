@@ -64,9 +64,14 @@ class ModelServer final : public InferenceService {
 
   std::vector<ServiceInfoPtr> List() const override;
   ServiceInfoPtr Find(std::string_view name) const override;
-  Status Admit(std::string_view name, Deadline deadline) const override;
+  Status Admit(std::string_view name, Priority priority, Deadline deadline) const override;
   void Infer(InferenceRequest request, InferenceCallback done) override;
   Status Ready() const override;
+  std::vector<DeviceHealth> Devices() const override { return scheduler_.Devices(); }
+  Result<BatchingView> Batching(std::string_view name) const override;
+  Result<BatchingView> ChangeBatching(std::string_view name, const BatchingPatch& patch) override;
+  Status Load(std::string_view name) override;
+  Status Unload(std::string_view name) override;
 
  private:
   // Answers by outcome, in the order of StatusCode. Shared with requests that outlive the server.

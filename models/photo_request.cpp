@@ -25,8 +25,8 @@ bool PhotoRequest::Cancelled() const {
   return request_.cancel != nullptr && request_.cancel->Cancelled();
 }
 
-void PhotoRequest::Refuse(Status status) {
-  XC_CHECK(!status.ok());
+void PhotoRequest::Refuse(std::size_t first, std::size_t count, Status status) {
+  XC_CHECK(!status.ok() && first == 0 && count == 1);
   result_.status = std::move(status);
   Finish();
 }
@@ -43,7 +43,7 @@ void PhotoRequest::Answer(std::span<const float> scores, std::size_t batch_items
   const int wanted = request_.top_k > 0 ? request_.top_k : definition.answer.top_k;
   const Result<std::vector<ScoredClass>> best =
       TopK(scores, definition.activation, static_cast<std::size_t>(wanted));
-  if (!best.ok()) return Refuse(best.status());
+  if (!best.ok()) return RefuseAll(best.status());
   if (best->front().probability < static_cast<float>(definition.answer.threshold)) {
     result_.predictions.push_back({-1, "Unknown", best->front().probability});
     return Finish();

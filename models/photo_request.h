@@ -33,7 +33,7 @@ class PhotoRequest final : public ScheduledRequest {
                InferenceCallback done);
 
   bool Cancelled() const override;
-  void Refuse(Status status) override;
+  void Refuse(std::size_t first, std::size_t count, Status status) override;
 
   // Writes the answer from the network's raw outputs (activation, top-k, threshold, labels) and
   // calls back; outputs that are not finite are answered Internal. REQUIRES: no more scores than

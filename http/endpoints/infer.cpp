@@ -65,7 +65,7 @@ std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& i
   }
   if (!status.ok()) return MakeHttpError(400, status.message());
   if (auto error = context.body.CheckLength()) return error;
-  status = context.server().service.Admit(info.name, DeadlineOf(context, options, info));
+  status = context.server().service.Admit(info.name, info.priority, DeadlineOf(context, options, info));
   if (!status.ok()) return ToHttpError(status);
   return std::nullopt;
 }

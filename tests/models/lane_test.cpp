@@ -81,8 +81,10 @@ class LaneTest : public ::testing::Test {
   template <class... Photos>
   void Start(Photos... photos) {
     Batch batch;
-    (batch.requests.push_back(std::move(photos)), ...);
-    batch.items = batch.requests.size();
+    (batch.parts.push_back({std::move(photos), 0, 1}), ...);
+    batch.items = batch.parts.size();
+    batch.run_items = batch.items;
+    batch.claim = std::make_shared<BatchClaim>();
     batch.closed_at = closed_at_;
     reported_ = {};
     lane_->Start(std::move(batch), [this](BatchReport report) {
@@ -212,7 +214,7 @@ TEST_F(LaneTest, TheDestructorFinishesTheBatchInFlight) {
 
 TEST_F(LaneTest, TheBatchIsReleasedBeforeTheReport) {
   Batch batch;
-  batch.requests.push_back(Photo(0));
+  batch.parts.push_back({Photo(0), 0, 1});
   std::promise<long> holders;
   lane_->Start(std::move(batch), [&](BatchReport) { holders.set_value(model_.use_count()); });
   EXPECT_EQ(holders.get_future().get(), 1);

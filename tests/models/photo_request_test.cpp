@@ -109,7 +109,7 @@ TEST_F(PhotoRequestTest, MarksTheNullBackendsAnswersAsSynthetic) {
 
 TEST_F(PhotoRequestTest, RefusalTellsTheStatusAndNoPredictions) {
   PhotoRequest request = Make();
-  request.Refuse(Status::Overloaded("full", std::chrono::milliseconds(40)));
+  request.RefuseAll(Status::Overloaded("full", std::chrono::milliseconds(40)));
   ASSERT_EQ(results_.size(), 1U);
   EXPECT_EQ(results_[0].status.code(), StatusCode::kOverloaded);
   EXPECT_EQ(results_[0].status.retry_after(), std::chrono::milliseconds(40));
@@ -122,8 +122,8 @@ TEST_F(PhotoRequestTest, ASecondEndIsABrokenInvariant) {
   EXPECT_DEATH(
       {
         PhotoRequest request = Make();
-        request.Refuse(Status::Internal("first"));
-        request.Refuse(Status::Internal("second"));
+        request.RefuseAll(Status::Internal("first"));
+        request.RefuseAll(Status::Internal("second"));
       },
       "broken invariant");
 }

@@ -80,7 +80,7 @@ class PuppetInferenceService final : public InferenceService {
     }
     return nullptr;
   }
-  Status Admit(std::string_view, Deadline) const override {
+  Status Admit(std::string_view, Priority, Deadline) const override {
     MutexLock lock(mutex_);
     ++admit_calls_;
     return admit_;
@@ -106,6 +106,15 @@ class PuppetInferenceService final : public InferenceService {
     MutexLock lock(mutex_);
     return ready_;
   }
+  std::vector<DeviceHealth> Devices() const override { return {}; }
+  Result<BatchingView> Batching(std::string_view) const override {
+    return Status::Unsupported("not yet");
+  }
+  Result<BatchingView> ChangeBatching(std::string_view, const BatchingPatch&) override {
+    return Status::Unsupported("not yet");
+  }
+  Status Load(std::string_view) override { return Status::Unsupported("not yet"); }
+  Status Unload(std::string_view) override { return Status::Unsupported("not yet"); }
 
   // 1 ms to wait for decode, 2 of decode, 3 of queue, 4 of staging, 5 of infer after `received`.
   static void FillStages(const InferenceRequest& request, InferenceResult& result) {

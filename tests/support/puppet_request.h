@@ -73,7 +73,9 @@ class PuppetRequest final : public ScheduledRequest {
   void Answer() { ledger_.End(id_, Ending::kAnswered); }
 
   bool Cancelled() const override { return cancel_->Cancelled(); }
-  void Refuse(Status status) override { ledger_.End(id_, Ending::kRefused, std::move(status)); }
+  void Refuse(std::size_t, std::size_t, Status status) override {
+    ledger_.End(id_, Ending::kRefused, std::move(status));
+  }
 
  private:
   RequestLedger& ledger_;

@@ -21,7 +21,7 @@ class PuppetScheduler final : public BatchScheduler {
     std::vector<ProfilePoint> profile;
   };
 
-  ModelId AddModel(std::string_view name, const BatchLimits& limits,
+  ModelId AddModel(std::string_view name, std::string_view, const BatchLimits& limits,
                    const std::vector<ProfilePoint>& profile) override {
     MutexLock lock(mutex_);
     models_[++last_id_] = {std::string(name), limits, profile};
@@ -39,10 +39,19 @@ class PuppetScheduler final : public BatchScheduler {
         return true;
       });
     }
-    for (ScheduledRequestPtr& request : refused) request->Refuse(Status::Unavailable("removed"));
+    for (ScheduledRequestPtr& request : refused) request->RefuseAll(Status::Unavailable("removed"));
   }
 
-  Status Admit(ModelId, std::size_t, Deadline) const override {
+  void SetLimits(ModelId model, const BatchLimits& limits) override {
+    MutexLock lock(mutex_);
+    if (const auto found = models_.find(model); found != models_.end()) {
+      found->second.limits = limits;
+    }
+  }
+
+  std::vector<DeviceHealth> Devices() const override { return {}; }
+
+  Status Admit(ModelId, const AdmitQuery&) const override {
     MutexLock lock(mutex_);
     return admit_;
   }
