@@ -21,8 +21,8 @@ struct BatchLimits {
   Duration latency_goal{};     // deadline of requests that bring none; 0 = none
   bool defer = false;          // wait for a fuller batch as long as every deadline allows
   Priority priority = Priority::kNormal;  // of requests that name none
-  // A request that has waited this long is aged: each eighth batch is kept for the aged, whatever
-  // their priority. Also the order of requests without a deadline: as if it were theirs.
+  // Requests without a deadline are served in the order as if theirs were this long after they
+  // came, so that neither they nor those with a deadline starve the others.
   Duration patience = std::chrono::seconds(2);
 
   friend bool operator==(const BatchLimits&, const BatchLimits&) = default;

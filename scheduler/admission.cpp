@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <vector>
 
 namespace xcloud {
 namespace {
@@ -10,54 +11,165 @@ namespace {
 constexpr std::chrono::milliseconds kRetrySoonest{1};
 constexpr std::chrono::milliseconds kRetryLatest{60'000};
 constexpr std::chrono::milliseconds kRetryUnknown{100};
+// Batches that are handed out one by one; what is beyond is spread evenly over the lanes.
+constexpr std::size_t kExactBatches = 64;
 
 std::string Milliseconds(Duration d) {
   return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(d).count()) + " ms";
 }
 
-Duration FastestTime(const AdmissionQuery& query) {
-  Duration fastest = Duration::max();
-  for (const LaneView& lane : query.lanes) {
-    fastest = std::min(fastest, query.queue.profile->Estimate(lane.device, query.items));
-  }
-  return query.lanes.empty() ? Duration::zero() : fastest;
+std::chrono::milliseconds Bounded(Duration wait) {
+  return std::clamp(std::chrono::ceil<std::chrono::milliseconds>(wait), kRetrySoonest,
+                    kRetryLatest);
 }
+
+std::size_t ItemsUpTo(const ModelQueue& waiting, std::size_t last_class) {
+  std::size_t items = 0;
+  for (std::size_t c = 0; c <= last_class; ++c) items += waiting.ItemsInClass(c);
+  return items;
+}
+
+// Lane time that the items need in full batches, on the fastest usable device.
+Duration LaneTime(const AdmissionQuery& query, const QueueView& queue, std::size_t items) {
+  const std::size_t max_batch = queue.limits.max_batch;
+  if (items <= max_batch) {
+    return items == 0 ? Duration::zero() : FastestCost(query.lanes, queue, items);
+  }
+  return FastestCost(query.lanes, queue, max_batch) * static_cast<std::int64_t>(items) /
+         static_cast<std::int64_t>(max_batch);
+}
+
+// The other models' share of what is ahead.
+Duration OthersTime(const AdmissionQuery& query, std::size_t own_class, Duration own) {
+  Duration sum{};
+  for (const QueueView& other : query.others) {
+    if (other.waiting == query.queue.waiting || other.waiting->empty()) continue;
+    const std::size_t more_urgent =
+        own_class == 0 ? 0 : ItemsUpTo(*other.waiting, own_class - 1);
+    const std::size_t as_urgent = other.waiting->ItemsInClass(own_class);
+    sum += LaneTime(query, other, more_urgent);
+    sum += std::min(LaneTime(query, other, as_urgent), own);
+  }
+  return sum;
+}
+
+struct LaneTimes {
+  TimePoint free_at;
+  Duration batch;  // of the size that is sustained
+  Duration own;    // of the last batch, with this request
+};
 
 double PromisedItemsPerSecond(const AdmissionQuery& query) {
   const std::size_t max_batch = query.queue.limits.max_batch;
   double sum = 0;
   for (const LaneView& lane : query.lanes) {
     const Duration time = query.queue.profile->Estimate(lane.device, max_batch);
-    if (time > Duration::zero()) {
+    if (lane.usable && time > Duration::zero()) {
       sum += static_cast<double>(max_batch) / std::chrono::duration<double>(time).count();
     }
   }
   return sum;
 }
 
+Refusal Late(const AdmissionQuery& query, TimePoint finish) {
+  const TimePoint deadline = query.request.deadline.when();
+  const std::chrono::milliseconds retry_after = Bounded(finish - deadline);
+  return {RefuseReason::kBacklog,
+          Status::Overloaded("the answer would take about " + Milliseconds(finish - query.now) +
+                                 " with what waits already, and " +
+                                 Milliseconds(deadline - query.now) +
+                                 " are left to the deadline; try again in " +
+                                 Milliseconds(retry_after),
+                             retry_after)};
+}
+
+std::optional<Refusal> CheckTime(const AdmissionQuery& query) {
+  if (query.probe || !query.request.deadline.IsSet()) return std::nullopt;
+  const TimePoint deadline = query.request.deadline.when();
+  const Duration left = deadline - query.now;
+  const Duration alone = FastestCost(query.lanes, query.queue, query.request.items);
+  if (alone == Duration::zero()) return std::nullopt;
+  if (alone + kReplyMargin > left) {
+    return Refusal{RefuseReason::kUnreachable,
+                   Status::DeadlineExceeded("the model needs about " + Milliseconds(alone) +
+                                            " and " + Milliseconds(left) +
+                                            " are left to the deadline")};
+  }
+  const TimePoint finish = PredictFinish(query) + kReplyMargin;
+  if (finish > deadline) return Late(query, finish);
+  return std::nullopt;
+}
+
 }  // namespace
 
-std::optional<Refusal> CheckAdmission(const AdmissionQuery& query) {
-  const std::size_t max_batch = query.queue.limits.max_batch;
-  if (query.items == 0 || query.items > max_batch) {
-    return Refusal{
-        RefuseReason::kTooLarge,
-        Status::InvalidArgument("a request may hold 1 to " + std::to_string(max_batch) +
-                                " images, this one holds " + std::to_string(query.items))};
+TimePoint PredictFinish(const AdmissionQuery& query) {
+  const QueueView& queue = query.queue;
+  const std::size_t own_class = ModelQueue::ClassOf(query.request.priority);
+  const std::size_t ahead = ItemsUpTo(*queue.waiting, own_class) + query.request.upstream_items;
+  const Duration budget = query.request.deadline.Remaining(query.now);
+  std::vector<LaneTimes> lanes;
+  std::optional<std::size_t> last_device;
+  std::size_t size = 1;
+  Duration batch{};
+  Duration own{};
+  for (const LaneView& lane : query.lanes) {
+    if (!lane.usable) continue;
+    if (last_device != lane.device) {  // neighbours share their device's times
+      last_device = lane.device;
+      size = SustainableBatch(query.lanes, queue, lane.device, budget);
+      const std::size_t rest = std::min((ahead % size) + query.request.items, size);
+      batch = queue.profile->Cost(lane.device, size, queue.limits.max_batch);
+      own = queue.profile->Cost(lane.device, rest, queue.limits.max_batch);
+    }
+    const TimePoint free_at = lane.running == 0 ? query.now : std::max(query.now, lane.free_at);
+    lanes.push_back({free_at, batch, own});
   }
-  if (query.deadline.Expired(query.now)) {
+  if (lanes.empty()) return query.now;
+  // Whole batches up to and with this request; the last one is counted by `own`.
+  const std::size_t batches = (ahead + query.request.items - 1) / size;
+  const auto count = static_cast<std::int64_t>(lanes.size());
+  const Duration in_front = batch * static_cast<std::int64_t>(batches) + own;
+  const Duration others = OthersTime(query, own_class, in_front) / count;
+  for (LaneTimes& lane : lanes) lane.free_at += others;
+  const auto later = [](const LaneTimes& a, const LaneTimes& b) { return a.free_at > b.free_at; };
+  std::make_heap(lanes.begin(), lanes.end(), later);
+  for (std::size_t i = 0; i < std::min(batches, kExactBatches); ++i) {
+    std::pop_heap(lanes.begin(), lanes.end(), later);
+    lanes.back().free_at += lanes.back().batch;
+    std::push_heap(lanes.begin(), lanes.end(), later);
+  }
+  if (batches > kExactBatches) {
+    const Duration beyond = batch * static_cast<std::int64_t>(batches - kExactBatches) / count;
+    for (LaneTimes& lane : lanes) lane.free_at += beyond;
+  }
+  const TimePoint soonest = query.now + query.request.upstream_delay;
+  TimePoint finish = TimePoint::max();
+  for (const LaneTimes& lane : lanes) {
+    finish = std::min(finish, std::max(lane.free_at, soonest) + lane.own);
+  }
+  return finish;
+}
+
+std::optional<Refusal> CheckAdmission(const AdmissionQuery& query) {
+  const AdmitQuery& request = query.request;
+  const std::size_t capacity = query.queue.limits.queue_capacity;
+  if (request.items == 0 || request.items > capacity) {
+    return Refusal{RefuseReason::kTooLarge,
+                   Status::InvalidArgument("a request may hold 1 to " + std::to_string(capacity) +
+                                           " images, this one holds " +
+                                           std::to_string(request.items))};
+  }
+  if (request.deadline.Expired(query.now)) {
     return Refusal{RefuseReason::kExpired,
                    Status::DeadlineExceeded("the deadline passed before the request was queued")};
   }
-  const Duration time = FastestTime(query);
-  const Duration left = query.deadline.Remaining(query.now);
-  if (time > left && !query.probe) {
-    return Refusal{
-        RefuseReason::kUnreachable,
-        Status::DeadlineExceeded("the model needs about " + Milliseconds(time) + " and " +
-                                 Milliseconds(left) + " are left to the deadline")};
+  const bool any_well = std::any_of(query.lanes.begin(), query.lanes.end(),
+                                    [](const LaneView& lane) { return lane.usable; });
+  if (!query.lanes.empty() && !any_well) {
+    return Refusal{RefuseReason::kNoDevice,
+                   Status::Unavailable("no device is well; they are being probed")};
   }
-  if (!query.queue.waiting->HasRoom(query.items)) {
+  if (!query.queue.waiting->HasRoom(request.items + request.upstream_items)) {
     const std::chrono::milliseconds retry_after = RetryAfter(query);
     return Refusal{
         RefuseReason::kQueueFull,
@@ -65,16 +177,16 @@ std::optional<Refusal> CheckAdmission(const AdmissionQuery& query) {
                                " images wait; try again in " + Milliseconds(retry_after),
                            retry_after)};
   }
-  return std::nullopt;
+  return CheckTime(query);
 }
 
 std::chrono::milliseconds RetryAfter(const AdmissionQuery& query) {
   const double rate =
       query.items_per_second > 0 ? query.items_per_second : PromisedItemsPerSecond(query);
   if (rate <= 0) return kRetryUnknown;
-  const double ms = std::ceil(1000 * static_cast<double>(query.queue.waiting->items()) / rate);
-  if (ms >= static_cast<double>(kRetryLatest.count())) return kRetryLatest;
-  return std::max(kRetrySoonest, std::chrono::milliseconds(static_cast<std::int64_t>(ms)));
+  const double seconds = static_cast<double>(query.queue.waiting->items()) / rate;
+  if (seconds >= 60) return kRetryLatest;
+  return Bounded(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
 }
 
 }  // namespace xcloud

@@ -19,11 +19,6 @@ Status RemovedStatus() {
   return Status::Unavailable("the model has been removed");
 }
 
-Status RefusalStatus(RefuseReason reason) {
-  if (reason == RefuseReason::kCancelled) return Status::Cancelled("the caller went away");
-  return Status::DeadlineExceeded("the deadline passed while the request waited in the queue");
-}
-
 std::vector<std::string> LaneNames(const std::vector<BatchExecutor*>& lanes) {
   std::vector<std::string> names;
   names.reserve(lanes.size());
@@ -31,13 +26,38 @@ std::vector<std::string> LaneNames(const std::vector<BatchExecutor*>& lanes) {
   return names;
 }
 
+std::vector<std::string> DeviceNames(const std::vector<BatchExecutor*>& lanes) {
+  std::vector<std::string> names;
+  for (const BatchExecutor* lane : lanes) {
+    const std::string& name = lane->info().device;
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
+std::map<std::string, std::size_t, std::less<>> Numbered(const std::vector<std::string>& names) {
+  std::map<std::string, std::size_t, std::less<>> numbers;
+  for (const std::string& name : names) numbers.emplace(name, numbers.size());
+  return numbers;
+}
+
+std::vector<std::size_t> DeviceOf(
+    const std::vector<BatchExecutor*>& lanes,
+    const std::map<std::string, std::size_t, std::less<>>& numbers) {
+  std::vector<std::size_t> devices;
+  for (const BatchExecutor* lane : lanes) devices.push_back(numbers.at(lane->info().device));
+  return devices;
+}
+
+bool AreSane(const BatchLimits& limits) {
+  return limits.max_batch >= 1 && limits.max_batch <= limits.queue_capacity;
+}
+
 }  // namespace
 
-DynamicBatcher::Model::Model(const BatchLimits& knobs, std::size_t devices,
+DynamicBatcher::Model::Model(std::size_t capacity, std::size_t devices,
                              const ModelMetrics& model_metrics)
-    : limits(knobs), queue(knobs.queue_capacity), profile(devices), metrics(model_metrics) {
-  XC_CHECK(knobs.max_batch >= 1 && knobs.max_batch <= knobs.queue_capacity);
-}
+    : queue(capacity), profile(devices), metrics(model_metrics) {}
 
 DynamicBatcher::DynamicBatcher(Clock& clock, MetricsRegistry& metrics,
                                std::vector<BatchExecutor*> lanes)
@@ -45,91 +65,157 @@ DynamicBatcher::DynamicBatcher(Clock& clock, MetricsRegistry& metrics,
       metrics_(metrics),
       lanes_(std::move(lanes)),
       lane_names_(LaneNames(lanes_)),
-      lane_busy_us_(LaneBusyCounters(metrics, lane_names_)) {
-  for (const BatchExecutor* lane : lanes_) {
-    const std::size_t device = devices_.emplace(lane->info().device, devices_.size()).first->second;
-    lane_views_.push_back({device, false});
+      device_names_(DeviceNames(lanes_)),
+      devices_(Numbered(device_names_)),
+      lane_busy_us_(LaneBusyCounters(metrics, lane_names_)),
+      imbalance_(metrics.GetGauge("xcloud_device_imbalance_permille",
+                                  "0 = all devices are equally busy, 1000 = one does everything.")),
+      port_(std::make_shared<DonePort>()),
+      health_(device_names_),
+      board_(lanes_, DeviceOf(lanes_, devices_), health_),
+      busy_(device_names_.size()) {
+  for (const std::string& device : device_names_) device_metrics_.emplace_back(metrics, device);
+  {
+    MutexLock lock(port_->mutex);
+    port_->batcher = this;
   }
   thread_ = std::thread([this] { Loop(); });
 }
 
 DynamicBatcher::~DynamicBatcher() {
   Stop();
+  MutexLock lock(port_->mutex);
+  port_->batcher = nullptr;
 }
 
-ModelId DynamicBatcher::AddModel(std::string_view name, const BatchLimits& limits,
+ModelId DynamicBatcher::AddModel(std::string_view name, std::string_view /*version*/,
+                                 const BatchLimits& limits,
                                  const std::vector<ProfilePoint>& profile) {
+  XC_CHECK(AreSane(limits));
   // Before the lock: a scrape holds the registry's own for as long as it renders.
   const ModelMetrics model_metrics(metrics_, name, lane_names_);
   MutexLock lock(mutex_);
   const ModelId id = next_model_++;
-  Model& model = models_.try_emplace(id, limits, devices_.size(), model_metrics).first->second;
+  Model& model =
+      models_.try_emplace(id, limits.queue_capacity, devices_.size(), model_metrics).first->second;
   model.last_finish = clock_.Now();
+  model.metrics.SetLimits(limits);
   for (const ProfilePoint& point : profile) {
     const auto device = devices_.find(point.device);
     if (device != devices_.end()) model.profile.Learn(device->second, point.items, point.elapsed);
   }
-  RebuildViews();
+  QueueView view;
+  view.waiting = &model.queue;
+  view.profile = &model.profile;
+  view.limits = limits;
+  fair_share_.Join(view);
+  views_.push_back(view);  // ids rise, so the order is that of models_
+  view_models_.push_back(id);
   return id;
 }
 
-void DynamicBatcher::RemoveModel(ModelId model) {
+void DynamicBatcher::RemoveModel(ModelId id) {
   std::vector<Refused> refused;
   {
     MutexLock lock(mutex_);
-    const auto found = models_.find(model);
+    const auto found = models_.find(id);
     if (found == models_.end()) return;
-    refused = RefuseAll(found->second, RefuseReason::kRemoved, RemovedStatus());
+    RefuseAll(found->second, RefuseReason::kRemoved, RemovedStatus(), refused);
+    const auto index = static_cast<std::ptrdiff_t>(IndexOf(id));
+    views_.erase(views_.begin() + index);
+    view_models_.erase(view_models_.begin() + index);
     models_.erase(found);
-    RebuildViews();
   }
   Tell(std::move(refused));
 }
 
-Status DynamicBatcher::Admit(ModelId model, std::size_t items, Deadline deadline) const {
+void DynamicBatcher::SetLimits(ModelId id, const BatchLimits& limits) {
+  XC_CHECK(AreSane(limits));
+  MutexLock lock(mutex_);
+  const auto found = models_.find(id);
+  if (found == models_.end()) return;
+  views_[IndexOf(id)].limits = limits;
+  found->second.queue.SetCapacity(limits.queue_capacity);
+  found->second.metrics.SetLimits(limits);
+  wake_.NotifyOne();  // a shorter delay or a smaller batch may be ready now
+}
+
+Status DynamicBatcher::Admit(ModelId id, const AdmitQuery& asked) const {
   MutexLock lock(mutex_);
   if (stopping_) return StoppingStatus();
-  const auto found = models_.find(model);
+  const auto found = models_.find(id);
   if (found == models_.end()) return RemovedStatus();
   const TimePoint now = clock_.Now();
-  const Duration goal = found->second.limits.latency_goal;
-  if (!deadline.IsSet() && goal > Duration::zero()) deadline = Deadline::After(now, goal);
-  std::optional<Refusal> refusal = Check(found->second, items, deadline, now);
+  AdmitQuery query = asked;
+  const Duration goal = views_[IndexOf(id)].limits.latency_goal;
+  if (!query.deadline.IsSet() && goal > Duration::zero()) {
+    query.deadline = Deadline::After(now, goal);
+  }
+  std::optional<Refusal> refusal = Check(id, found->second, query, now);
   return refusal ? std::move(refusal->status) : Status::Ok();
 }
 
-Status DynamicBatcher::Submit(ModelId model, ScheduledRequestPtr& request) {
+Status DynamicBatcher::Submit(ModelId id, ScheduledRequestPtr& request) {
   XC_CHECK(request != nullptr);
   bool wake = false;
   {
     MutexLock lock(mutex_);
     if (stopping_) return StoppingStatus();
-    const auto found = models_.find(model);
+    const auto found = models_.find(id);
     if (found == models_.end()) return RemovedStatus();
     Model& into = found->second;
+    QueueView& view = views_[IndexOf(id)];
     const TimePoint now = clock_.Now();
     const TimePoint arrival = request->arrival == TimePoint{} ? now : request->arrival;
-    const Duration goal = into.limits.latency_goal;
+    const Duration goal = view.limits.latency_goal;
     const bool takes_goal = !request->deadline.IsSet() && goal > Duration::zero();
-    const Deadline deadline = takes_goal ? Deadline::After(arrival, goal) : request->deadline;
-    if (std::optional<Refusal> refusal = Check(into, request->items, deadline, now)) {
+    AdmitQuery query;
+    query.items = request->items;
+    query.priority = request->priority;
+    query.deadline = takes_goal ? Deadline::After(arrival, goal) : request->deadline;
+    if (std::optional<Refusal> refusal = Check(id, into, query, now)) {
       return std::move(refusal->status);
     }
-    const std::size_t items = request->items;
     request->arrival = arrival;
-    request->deadline = deadline;
-    if (into.queue.size() == 0 && into.running == 0) into.rate.Begin(now);
-    const bool taken = into.queue.TryPush(request, now);
+    request->deadline = query.deadline;
+    if (into.queue.empty() && into.running == 0) {
+      into.rate.Begin(now);
+      fair_share_.Join(view);
+    }
+    wake = NeedsWaking(view, *request);
+    const bool taken = into.queue.TryPush(request, now, view.limits.patience);
     XC_CHECK(taken);  // Check saw the room, and the lock is held
-    into.metrics.Queued(items);
+    into.metrics.Queued(query.items);
     ++waiting_;
-    // With every lane busy and no earlier alarm to set, the thread may sleep on: the request
-    // joins a batch when a lane comes free.
-    const bool lane_free = running_ < lanes_.size();
-    wake = sleeps_until_.has_value() && (lane_free || deadline.when() < *sleeps_until_);
   }
   if (wake) wake_.NotifyOne();
   return Status::Ok();
+}
+
+// With every lane busy and no earlier alarm to set, the thread may sleep on: the request joins a
+// batch when a lane comes free.
+bool DynamicBatcher::NeedsWaking(const QueueView& view, const ScheduledRequest& request) const {
+  if (!sleeps_until_.has_value()) return false;
+  const auto has_room = [](const LaneView& lane) {
+    return lane.usable && lane.running < lane.depth;
+  };
+  const std::span<const LaneView> lanes = board_.views();
+  if (std::any_of(lanes.begin(), lanes.end(), has_room)) return true;
+  if (!request.deadline.IsSet()) return false;
+  const Duration own = FastestCost(lanes, view, request.items);
+  return request.deadline.when() - own - kReplyMargin < *sleeps_until_;
+}
+
+std::vector<DeviceHealth> DynamicBatcher::Devices() const {
+  MutexLock lock(mutex_);
+  std::vector<DeviceHealth> devices;
+  for (std::size_t i = 0; i < health_.size(); ++i) {
+    DeviceHealth health = health_.Of(i);
+    health.lanes = board_.Lanes(i);
+    health.busy = board_.BusyLanes(i);
+    devices.push_back(std::move(health));
+  }
+  return devices;
 }
 
 void DynamicBatcher::Stop() {
@@ -138,9 +224,7 @@ void DynamicBatcher::Stop() {
     MutexLock lock(mutex_);
     stopping_ = true;
     for (auto& [id, model] : models_) {
-      for (Refused& one : RefuseAll(model, RefuseReason::kStopping, StoppingStatus())) {
-        refused.push_back(std::move(one));
-      }
+      RefuseAll(model, RefuseReason::kStopping, StoppingStatus(), refused);
     }
     wake_.NotifyOne();
   }
@@ -174,15 +258,15 @@ void DynamicBatcher::Loop() {
       MutexLock lock(mutex_);
       if (!NextWork(work)) return;
     }
-    // The lane first: it is idle, and a refusal can wait a few microseconds.
-    if (work.start) {
-      const std::size_t lane = work.start->lane;
-      Batch batch = std::move(work.start->batch);
-      BatchDone done = [this, lane, model = batch.model, items = batch.items,
-                        started = batch.closed_at](const BatchReport& report) {
-        Finish(lane, model, items, started, report);
-      };
-      lanes_[lane]->Start(std::move(batch), std::move(done));
+    // The lanes first: they are idle, and a refusal can wait a few microseconds.
+    for (Started& start : work.starts) {
+      BatchExecutor& lane = *lanes_[start.lane];
+      BatchDone done = DoneOf(start.lane, start.run);
+      if (start.batch.parts.empty()) {
+        lane.Probe(std::move(done));
+      } else {
+        lane.Start(std::move(start.batch), std::move(done));
+      }
     }
     Tell(std::move(work.refused));
   }
@@ -191,29 +275,60 @@ void DynamicBatcher::Loop() {
 bool DynamicBatcher::NextWork(Work& work) {
   while (!stopping_) {
     const TimePoint now = clock_.Now();
-    const PolicyDecision decision = Decide({views_, lane_views_, now, drainers_ > 0});
-    if (decision.start || !decision.refusals.empty()) {
-      Apply(decision, now, work);
-      return true;
-    }
-    sleeps_until_ = decision.look_again;
-    clock_.WaitUntil(wake_, mutex_, decision.look_again);
+    TakeBackHung(now, work.refused);
+    BeginProbes(now, work);
+    MarkProbes(now);
+    const PolicyDecision decision =
+        Decide({views_, board_.views(), now, drainers_ > 0, passed_over_});
+    Apply(decision, now, work);
+    if (!work.empty()) return true;
+    sleeps_until_ = std::min({decision.look_again, board_.NextHang(), NextProbe()});
+    clock_.WaitUntil(wake_, mutex_, *sleeps_until_);
     sleeps_until_.reset();
   }
   return false;
 }
 
+void DynamicBatcher::MarkProbes(TimePoint now) {
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    views_[i].probe = IsProbe(models_.at(view_models_[i]), now);
+  }
+}
+
+// Nothing of it runs, and none has finished for a while: what its profile says may be out of date.
+bool DynamicBatcher::IsProbe(const Model& model, TimePoint now) const {
+  return model.running == 0 && now - model.last_finish >= kProbeInterval;
+}
+
 void DynamicBatcher::Apply(const PolicyDecision& decision, TimePoint now, Work& work) {
+  passed_over_ = decision.passed_over;
   for (const PolicyRefusal& refusal : decision.refusals) {
     Model& model = models_.at(view_models_[refusal.queue]);
+    Status status = RefusalStatus(refusal, now);
     Waiting waiting = model.queue.Take(refusal.key);
-    model.metrics.Left(waiting.request->items);
-    model.metrics.Refused(refusal.reason);
-    work.refused.push_back({std::move(waiting.request), RefusalStatus(refusal.reason)});
+    --waiting_;
+    Refuse(&model, std::move(waiting.part), refusal.reason, std::move(status), work.refused);
   }
-  waiting_ -= work.refused.size();
-  untold_ += work.refused.size();
-  if (decision.start) work.start = Close(*decision.start, now);
+  if (decision.start) work.starts.push_back(Close(*decision.start, now));
+}
+
+Status DynamicBatcher::RefusalStatus(const PolicyRefusal& refusal, TimePoint now) const {
+  switch (refusal.reason) {
+    case RefuseReason::kCancelled:
+      return Status::Cancelled("the caller went away");
+    case RefuseReason::kLate:
+      return Status::DeadlineExceeded(
+          "the request waited so long that its answer could not be ready by the deadline");
+    case RefuseReason::kShed: {
+      const ModelId id = view_models_[refusal.queue];
+      const double rate = models_.at(id).rate.ItemsPerSecond();
+      const std::chrono::milliseconds retry_after =
+          RetryAfter({views_[refusal.queue], board_.views(), views_, rate, {}, now, false});
+      return Status::Overloaded("the server is overloaded and gave way to others", retry_after);
+    }
+    default:
+      return Status::DeadlineExceeded("the deadline passed while the request waited in the queue");
+  }
 }
 
 DynamicBatcher::Started DynamicBatcher::Close(const PolicyStart& start, TimePoint now) {
@@ -222,95 +337,87 @@ DynamicBatcher::Started DynamicBatcher::Close(const PolicyStart& start, TimePoin
   Batch& batch = started.batch;
   batch.model = view_models_[start.queue];
   batch.closed_at = now;
+  batch.run_items = start.run_items;
+  batch.claim = std::make_shared<BatchClaim>();
+  batch.parts.reserve(start.takes.size());
   Model& model = models_.at(batch.model);
-  batch.requests.reserve(start.requests);
-  for (Waiting& waiting : model.queue.TakeFront(start.requests)) {
-    batch.items += waiting.request->items;
-    model.metrics.Left(waiting.request->items);
+  BatchRun run;
+  run.parts.reserve(start.takes.size());
+  for (const PolicyTake& take : start.takes) {
+    const std::size_t before = model.queue.size();
+    Waiting waiting = model.queue.Take(take.key, take.items);
+    waiting_ -= before - model.queue.size();
+    batch.items += waiting.part.items;
+    model.metrics.Left(waiting.part.items);
     model.metrics.Waited(now - waiting.enqueued);
-    batch.requests.push_back(std::move(waiting.request));
+    batch.parts.push_back(waiting.part);
+    run.parts.push_back(std::move(waiting));
   }
-  XC_CHECK(batch.items == start.items && !lane_views_[start.lane].busy);
-  model.metrics.Started(start.lane, batch.items, start.reason);
+  XC_CHECK(batch.items == start.items && start.run_items >= start.items);
+  model.metrics.Started(start.lane, batch.items, start.run_items, start.reason);
   ++model.running;
-  views_[start.queue].last_served = ++starts_;
-  lane_views_[start.lane].busy = true;
-  waiting_ -= batch.requests.size();
-  ++running_;
+  QueueView& view = views_[start.queue];
+  view.last_served = ++starts_;
+  fair_share_.Start(view, start.finish - now);
+  run.model = batch.model;
+  run.items = batch.items;
+  run.run_items = batch.run_items;
+  run.started = now;
+  run.finish = start.finish;
+  run.claim = batch.claim;
+  started.run = board_.Begin(start.lane, std::move(run));
   return started;
 }
 
-void DynamicBatcher::Finish(std::size_t lane, ModelId id, std::size_t items, TimePoint started,
-                            const BatchReport& report) {
-  MutexLock lock(mutex_);
-  XC_CHECK(lane_views_[lane].busy);
-  const TimePoint now = clock_.Now();
-  lane_views_[lane].busy = false;
-  --running_;
-  lane_busy_us_[lane]->Add(static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(now - started).count()));
-  const auto found = models_.find(id);
-  if (found != models_.end()) {
-    Model& model = found->second;
-    --model.running;
-    model.last_finish = now;
-    model.rate.Finish(items, now);
-    // The time of a batch that failed says nothing about one that works.
-    if (report.status.ok()) model.profile.Learn(lane_views_[lane].device, items, report.elapsed);
+void DynamicBatcher::RefuseAll(Model& model, RefuseReason reason, const Status& status,
+                               std::vector<Refused>& refused) {
+  for (Waiting& waiting : model.queue.TakeAll()) {
+    --waiting_;
+    Refuse(&model, std::move(waiting.part), reason, status, refused);
   }
-  // Under the lock: once it is released, Stop may return and these may be gone.
-  if (waiting_ > 0) wake_.NotifyOne();
-  if (Idle()) idle_.NotifyAll();
 }
 
-std::vector<DynamicBatcher::Refused> DynamicBatcher::RefuseAll(Model& model, RefuseReason reason,
-                                                               const Status& status) {
-  std::vector<Refused> refused;
-  for (Waiting& waiting : model.queue.TakeAll()) {
-    model.metrics.Left(waiting.request->items);
-    model.metrics.Refused(reason);
-    refused.push_back({std::move(waiting.request), status});
+// The part has left its queue, or the lane that it was on.
+void DynamicBatcher::Refuse(Model* model, BatchPart part, RefuseReason reason, Status status,
+                            std::vector<Refused>& refused) {
+  if (model != nullptr) {
+    model->metrics.Left(part.items);
+    model->metrics.Refused(reason);
   }
-  waiting_ -= refused.size();
-  untold_ += refused.size();
-  return refused;
+  refused.push_back({std::move(part), std::move(status)});
+  ++untold_;
 }
 
 void DynamicBatcher::Tell(std::vector<Refused> refused) {
   if (refused.empty()) return;
   for (Refused& one : refused) {
-    one.request->Refuse(std::move(one.status));
-    one.request.reset();
+    one.part.request->Refuse(one.part.first, one.part.items, std::move(one.status));
+    one.part.request.reset();
   }
   MutexLock lock(mutex_);
   untold_ -= refused.size();
   if (Idle()) idle_.NotifyAll();
 }
 
-void DynamicBatcher::RebuildViews() {
-  std::map<ModelId, std::uint64_t> served;
-  for (std::size_t i = 0; i < views_.size(); ++i) served[view_models_[i]] = views_[i].last_served;
-  views_.clear();
-  view_models_.clear();
-  for (const auto& [id, model] : models_) {
-    views_.push_back({&model.queue, &model.profile, model.limits, served[id]});
-    view_models_.push_back(id);
-  }
+std::size_t DynamicBatcher::IndexOf(ModelId model) const {
+  const auto at = std::lower_bound(view_models_.begin(), view_models_.end(), model);
+  XC_CHECK(at != view_models_.end() && *at == model);
+  return static_cast<std::size_t>(at - view_models_.begin());
 }
 
-std::optional<Refusal> DynamicBatcher::Check(const Model& model, std::size_t items,
-                                             Deadline deadline, TimePoint now) const {
-  const QueueView view{&model.queue, &model.profile, model.limits, 0};
-  const bool probe =
-      model.queue.size() == 0 && model.running == 0 && now - model.last_finish >= kProbeInterval;
+std::optional<Refusal> DynamicBatcher::Check(ModelId id, const Model& model,
+                                             const AdmitQuery& query, TimePoint now) const {
+  const bool probe = model.queue.empty() && IsProbe(model, now);
   std::optional<Refusal> refusal =
-      CheckAdmission({view, lane_views_, model.rate.ItemsPerSecond(), items, deadline, now, probe});
+      CheckAdmission({views_[IndexOf(id)], board_.views(), views_, model.rate.ItemsPerSecond(),
+                      query, now, probe});
   if (refusal) model.metrics.Refused(refusal->reason);
   return refusal;
 }
 
+// A batch that hangs is not waited for: its parts have been taken back.
 bool DynamicBatcher::Idle() const {
-  return waiting_ == 0 && running_ == 0 && untold_ == 0;
+  return waiting_ == 0 && board_.running() == lost_ && untold_ == 0;
 }
 
 }  // namespace xcloud

@@ -1,173 +1,302 @@
 #include "scheduler/policy.h"
 
 #include <algorithm>
-#include <array>
 #include <tuple>
+
+#include "scheduler/policy_batch.h"
 
 namespace xcloud {
 namespace {
 
-using Position = ModelQueue::PriorityClass::const_iterator;
+using Entry = ModelQueue::PriorityClass::value_type;
 
 // A queue as this decision sees it: what is left after the refusals of step 1.
 struct Candidate {
   std::size_t queue = 0;
-  std::array<Position, ModelQueue::kClasses> heads;  // first request of each class that is left
-  const WaitingKey* first = nullptr;                 // of all classes; null = nothing is left
-  TimePoint earliest_deadline = TimePoint::max();
+  std::array<const Entry*, ModelQueue::kClasses> heads{};  // null = nothing is left in the class
   std::size_t items = 0;
+  TimePoint over_at = TimePoint::max();  // when the earliest deadline's request is to be refused
+  TimePoint earliest_deadline = TimePoint::max();
   CloseReason reason = CloseReason::kIdleLane;
+  bool tried = false;
 };
 
-struct LaneChoice {
-  std::size_t lane = 0;
-  Duration time{};
+// Whether a lane can begin something now, or take a full batch ahead.
+bool Idle(const LaneView& lane) {
+  return lane.usable && lane.running == 0;
+}
+bool Open(const LaneView& lane) {
+  return lane.usable && lane.running > 0 && lane.running < lane.depth;
+}
+
+class Decider {
+ public:
+  explicit Decider(const PolicyInput& input) : input_(input) {
+    decision_.passed_over = input.passed_over;
+    for (const LaneView& lane : input.lanes) {
+      idle_ = idle_ || Idle(lane);
+      open_ = open_ || Open(lane);
+    }
+  }
+
+  PolicyDecision Run() {
+    for (std::size_t i = 0; i < input_.queues.size(); ++i) {
+      if (!input_.queues[i].waiting->empty()) Look(i);
+    }
+    // Cut short, the sweep may have missed heads: the next decision sees them.
+    if (decision_.refusals.size() < kMaxRefusals) StartOne();
+    if (decision_.start || !decision_.refusals.empty()) decision_.look_again = input_.now;
+    return std::move(decision_);
+  }
+
+ private:
+  void Look(std::size_t index) {
+    const QueueView& queue = input_.queues[index];
+    Candidate found;
+    found.queue = index;
+    found.items = queue.waiting->items();
+    own_cost_ = FastestCost(input_.lanes, queue, 1);
+    SweepDeadlines(queue, found);
+    SweepHeads(queue, found);
+    const bool left = std::any_of(found.heads.begin(), found.heads.end(),
+                                  [](const Entry* head) { return head != nullptr; });
+    if (!left) return;
+    decision_.look_again = std::min(decision_.look_again, found.over_at);
+    const bool lane = idle_ || (open_ && found.items >= queue.limits.max_batch);
+    if (!lane) return;
+    const TimePoint ready_at = ReadyAt(queue, found);
+    if (ready_at > input_.now) {
+      decision_.look_again = std::min(decision_.look_again, ready_at);
+    } else {
+      ready_.push_back(found);
+    }
+  }
+
+  Duration OwnCost(const QueueView& queue, const Waiting& waiting) const {
+    const std::size_t items = std::min(waiting.part.items, queue.limits.max_batch);
+    return items == 1 ? own_cost_ : FastestCost(input_.lanes, queue, items);
+  }
+
+  // Step 1, by deadline.
+  void SweepDeadlines(const QueueView& queue, Candidate& found) {
+    for (const auto& [deadline, key] : queue.waiting->deadlines()) {
+      const Waiting& waiting = queue.waiting->At(key);
+      const Duration own = OwnCost(queue, waiting);
+      const auto why = WhyOver(queue, key, waiting, own, input_.now);
+      if (!why) {
+        found.earliest_deadline = deadline;
+        // The first instant at which WhyOver would say so.
+        const bool will_be_late = own > Duration::zero() && !queue.probe;
+        found.over_at = will_be_late ? deadline - own - kReplyMargin + Duration(1) : deadline;
+        return;
+      }
+      if (!Refuse(found, key, waiting, *why)) {
+        found.over_at = input_.now;
+        return;
+      }
+    }
+  }
+
+  // Step 1, at the head of each class; finds the heads that are left.
+  void SweepHeads(const QueueView& queue, Candidate& found) {
+    for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) {
+      for (const Entry& entry : queue.waiting->InClass(c)) {
+        const auto& [key, waiting] = entry;
+        if (IsRefused(found.queue, key)) continue;
+        const auto why = WhyOver(queue, key, waiting, OwnCost(queue, waiting), input_.now);
+        if (!why) {
+          found.heads[c] = &entry;
+          break;
+        }
+        if (!Refuse(found, key, waiting, *why)) return;
+      }
+    }
+  }
+
+  // False when this decision has refused enough.
+  bool Refuse(Candidate& found, const WaitingKey& key, const Waiting& waiting,
+              RefuseReason reason) {
+    if (decision_.refusals.size() >= kMaxRefusals) return false;
+    decision_.refusals.push_back({found.queue, key, reason});
+    found.items -= waiting.part.items;
+    return true;
+  }
+
+  bool IsRefused(std::size_t queue, const WaitingKey& key) const {
+    return std::any_of(
+        decision_.refusals.rbegin(), decision_.refusals.rend(),
+        [&](const PolicyRefusal& r) { return r.queue == queue && r.key == key; });
+  }
+
+  // Step 2. When the candidate may leave; sets why.
+  TimePoint ReadyAt(const QueueView& queue, Candidate& found) {
+    const BatchLimits& limits = queue.limits;
+    const bool holds = limits.max_queue_delay > Duration::zero() || limits.defer;
+    if (!holds || found.items >= limits.max_batch) return input_.now;
+    if (input_.draining) {
+      found.reason = CloseReason::kDrain;
+      return input_.now;
+    }
+    TimePoint ready_at = input_.now;
+    if (limits.max_queue_delay > Duration::zero()) {
+      found.reason = CloseReason::kDelay;
+      ready_at = OldestOf(*queue.waiting) + limits.max_queue_delay;
+    } else if (found.earliest_deadline != TimePoint::max()) {
+      ready_at = TimePoint::max();
+    }
+    if (found.earliest_deadline != TimePoint::max()) {
+      // One item more than there are, when deferring: until it comes, waiting costs nothing.
+      const std::size_t items = std::min(found.items + (limits.defer ? 1 : 0), limits.max_batch);
+      const TimePoint budget_end =
+          found.earliest_deadline - FastestCost(input_.lanes, queue, items) - kReplyMargin;
+      if (budget_end < ready_at) {
+        ready_at = budget_end;
+        found.reason = CloseReason::kDeadline;
+      }
+    }
+    return ready_at;
+  }
+
+  // Fewer than max_batch items wait where this is asked, so the walk is no longer than the batch.
+  static TimePoint OldestOf(const ModelQueue& waiting) {
+    TimePoint oldest = TimePoint::max();
+    for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) {
+      for (const auto& [key, one] : waiting.InClass(c)) oldest = std::min(oldest, one.enqueued);
+    }
+    return oldest;
+  }
+
+  bool AnyHead(std::size_t c) const {
+    return std::any_of(ready_.begin(), ready_.end(), [c](const Candidate& candidate) {
+      return !candidate.tried && candidate.heads[c] != nullptr;
+    });
+  }
+
+  // Step 3. REQUIRES: a ready candidate that was not tried.
+  std::size_t ClassInTurn() const {
+    for (std::size_t c = ModelQueue::kClasses; c-- > 1;) {
+      if (input_.passed_over[c] + 1 >= kTurn && AnyHead(c)) return c;
+    }
+    std::size_t c = 0;
+    while (c + 1 < ModelQueue::kClasses && !AnyHead(c)) ++c;
+    return c;
+  }
+
+  // Step 4. Of those not tried that have a head in the class; null = none.
+  Candidate* First(std::size_t c) {
+    Duration least = Duration::max();
+    for (const Candidate& candidate : ready_) {
+      if (candidate.tried || candidate.heads[c] == nullptr) continue;
+      least = std::min(least, input_.queues[candidate.queue].lane_time);
+    }
+    const auto rank = [&](const Candidate& candidate) {
+      const QueueView& queue = input_.queues[candidate.queue];
+      const auto& [key, waiting] = *candidate.heads[c];
+      const std::size_t items = std::min(waiting.part.items, queue.limits.max_batch);
+      const bool ahead = queue.lane_time > least + kFairWindow;
+      const TimePoint starts = key.due - FastestCost(input_.lanes, queue, items);
+      return std::tuple(ahead, starts, key.arrival, queue.last_served);
+    };
+    Candidate* first = nullptr;
+    for (Candidate& candidate : ready_) {
+      if (candidate.tried || candidate.heads[c] == nullptr) continue;
+      if (first == nullptr || rank(candidate) < rank(*first)) first = &candidate;
+    }
+    return first;
+  }
+
+  void StartOne() {
+    std::size_t left = ready_.size();
+    while (left > 0 && !decision_.start) {
+      const std::size_t c = ClassInTurn();
+      Candidate* const candidate = First(c);
+      StartFrom(*candidate, c);
+      candidate->tried = true;
+      --left;
+      if (decision_.start) CountTurn(c);
+    }
+  }
+
+  // Step 5: places in the order in which they would be done with the batch.
+  void StartFrom(const Candidate& candidate, std::size_t c) {
+    const QueueView& queue = input_.queues[candidate.queue];
+    const std::size_t items = std::min(candidate.items, queue.limits.max_batch);
+    places_.clear();
+    AddPlaces(queue, items, /*idle=*/true);
+    if (places_.empty() && candidate.items >= queue.limits.max_batch) {
+      AddPlaces(queue, items, /*idle=*/false);
+    }
+    BatchFormer former(input_, candidate.queue, c, decision_.refusals);
+    for (const auto& [finish, place] : places_) {
+      decision_.start = former.Form(place, candidate.reason);
+      if (decision_.start) return;
+    }
+  }
+
+  void AddPlaces(const QueueView& queue, std::size_t items, bool idle) {
+    std::optional<std::size_t> last_device;  // lanes of one device are neighbours: ask once
+    for (std::size_t i = 0; i < input_.lanes.size(); ++i) {
+      const LaneView& lane = input_.lanes[i];
+      if (!(idle ? Idle(lane) : Open(lane)) || last_device == lane.device) continue;
+      last_device = lane.device;
+      const TimePoint begins = idle ? input_.now : std::max(input_.now, lane.free_at);
+      const Duration cost = queue.profile->Cost(lane.device, items, queue.limits.max_batch);
+      places_.emplace_back(begins + cost, BatchPlace{i, begins});
+    }
+    std::stable_sort(places_.begin(), places_.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+  }
+
+  void CountTurn(std::size_t started) {
+    PassedOver& passed = decision_.passed_over;
+    passed[started] = 0;
+    for (std::size_t c = started + 1; c < ModelQueue::kClasses; ++c) {
+      const bool waits = std::any_of(ready_.begin(), ready_.end(), [c](const Candidate& one) {
+        return one.heads[c] != nullptr;
+      });
+      passed[c] = waits ? passed[c] + 1 : 0;
+    }
+  }
+
+  const PolicyInput& input_;
+  PolicyDecision decision_;
+  std::vector<Candidate> ready_;
+  std::vector<std::pair<TimePoint, BatchPlace>> places_;
+  Duration own_cost_{};  // of the queue that is being looked at
+  bool idle_ = false;
+  bool open_ = false;
 };
-
-bool AnyLaneFree(const PolicyInput& input) {
-  return std::any_of(input.lanes.begin(), input.lanes.end(),
-                     [](const LaneView& lane) { return !lane.busy; });
-}
-
-// REQUIRES: a lane is free.
-LaneChoice FastestLane(const PolicyInput& input, const QueueView& queue, std::size_t items) {
-  std::optional<LaneChoice> best;
-  std::optional<std::size_t> last_device;  // lanes of one device are neighbours: ask once
-  for (std::size_t i = 0; i < input.lanes.size(); ++i) {
-    const LaneView& lane = input.lanes[i];
-    if (lane.busy || last_device == lane.device) continue;
-    last_device = lane.device;
-    const Duration time = queue.profile->Estimate(lane.device, items);
-    if (!best || time < best->time) best = LaneChoice{i, time};
-  }
-  return *best;
-}
-
-// Step 1. Refuses what is over at the head of each class, and finds what is left.
-Candidate Sweep(const PolicyInput& input, std::size_t index, PolicyDecision& decision) {
-  const ModelQueue& waiting = *input.queues[index].waiting;
-  Candidate found;
-  found.queue = index;
-  found.items = waiting.items();
-  for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) {
-    const ModelQueue::PriorityClass& in_class = waiting.InClass(c);
-    Position at = in_class.begin();
-    for (; at != in_class.end(); ++at) {
-      const bool expired = at->first.deadline <= input.now;
-      if (!expired && !at->second.request->Cancelled()) break;
-      decision.refusals.push_back(
-          {index, at->first, expired ? RefuseReason::kExpired : RefuseReason::kCancelled});
-      found.items -= at->second.request->items;
-    }
-    found.heads[c] = at;
-    if (at == in_class.end()) continue;
-    if (found.first == nullptr) found.first = &at->first;
-    found.earliest_deadline = std::min(found.earliest_deadline, at->first.deadline);
-  }
-  return found;
-}
-
-// Step 2. When the candidate may leave; sets why.
-TimePoint ReadyAt(const PolicyInput& input, Candidate& candidate) {
-  const QueueView& queue = input.queues[candidate.queue];
-  const Duration delay = queue.limits.max_queue_delay;
-  if (delay <= Duration::zero() || candidate.items >= queue.limits.max_batch) return input.now;
-  if (input.draining) {
-    candidate.reason = CloseReason::kDrain;
-    return input.now;
-  }
-  // Fewer than max_batch items wait here, so this walk is no longer than the batch.
-  TimePoint oldest = TimePoint::max();
-  for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) {
-    const Position end = queue.waiting->InClass(c).end();
-    for (Position at = candidate.heads[c]; at != end; ++at) {
-      oldest = std::min(oldest, at->second.enqueued);
-    }
-  }
-  candidate.reason = CloseReason::kDelay;
-  TimePoint ready_at = oldest + delay;
-  if (candidate.earliest_deadline != TimePoint::max()) {
-    const TimePoint budget_end =
-        candidate.earliest_deadline - FastestLane(input, queue, candidate.items).time;
-    if (budget_end < ready_at) {
-      ready_at = budget_end;
-      candidate.reason = CloseReason::kDeadline;
-    }
-  }
-  return ready_at;
-}
-
-// Step 3.
-bool GoesBefore(const PolicyInput& input, const Candidate& a, const Candidate& b) {
-  const auto rank = [&](const Candidate& c) {
-    return std::tie(c.first->priority, c.first->deadline, c.first->arrival,
-                    input.queues[c.queue].last_served);
-  };
-  return rank(a) < rank(b);
-}
-
-// Steps 4 and 5.
-PolicyStart Form(const PolicyInput& input, const Candidate& candidate, PolicyDecision& decision) {
-  const QueueView& queue = input.queues[candidate.queue];
-  const std::size_t max_batch = queue.limits.max_batch;
-  PolicyStart start;
-  start.queue = candidate.queue;
-  start.reason = candidate.reason;
-  start.lane = FastestLane(input, queue, std::min(candidate.items, max_batch)).lane;
-  const std::size_t device = input.lanes[start.lane].device;
-  // The earliest deadline of the batch that can be met; late ones bind nobody.
-  TimePoint tightest = TimePoint::max();
-  for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) {
-    const Position end = queue.waiting->InClass(c).end();
-    for (Position at = candidate.heads[c]; at != end; ++at) {
-      if (start.items == max_batch) {
-        start.reason = CloseReason::kFull;
-        return start;
-      }
-      // The candidate's first was looked at already; asking again could leave an empty batch.
-      if (start.requests > 0 && at->second.request->Cancelled()) {
-        decision.refusals.push_back({candidate.queue, at->first, RefuseReason::kCancelled});
-        continue;
-      }
-      const std::size_t grown = start.items + at->second.request->items;
-      const TimePoint finish = input.now + queue.profile->Estimate(device, grown);
-      if (start.requests > 0 && (grown > max_batch || finish > tightest)) {
-        start.reason = grown > max_batch ? CloseReason::kFull : CloseReason::kDeadline;
-        return start;
-      }
-      start.items = grown;
-      ++start.requests;
-      if (finish <= at->first.deadline) tightest = std::min(tightest, at->first.deadline);
-    }
-  }
-  if (start.items == max_batch) start.reason = CloseReason::kFull;
-  return start;
-}
 
 }  // namespace
 
 PolicyDecision Decide(const PolicyInput& input) {
-  PolicyDecision decision;
-  const bool lane_free = AnyLaneFree(input);
-  std::optional<Candidate> best;
-  for (std::size_t i = 0; i < input.queues.size(); ++i) {
-    if (input.queues[i].waiting->size() == 0) continue;
-    Candidate candidate = Sweep(input, i, decision);
-    if (candidate.first == nullptr) continue;
-    decision.look_again = std::min(decision.look_again, candidate.earliest_deadline);
-    if (!lane_free) continue;
-    const TimePoint ready_at = ReadyAt(input, candidate);
-    if (ready_at > input.now) {
-      decision.look_again = std::min(decision.look_again, ready_at);
-    } else if (!best || GoesBefore(input, candidate, *best)) {
-      best = candidate;
-    }
+  return Decider(input).Run();
+}
+
+Duration FastestCost(std::span<const LaneView> lanes, const QueueView& queue, std::size_t items) {
+  const std::size_t size = std::min(items, queue.limits.max_batch);
+  Duration fastest = Duration::max();
+  std::optional<std::size_t> last_device;
+  for (const LaneView& lane : lanes) {
+    if (!lane.usable || last_device == lane.device) continue;
+    last_device = lane.device;
+    fastest = std::min(fastest, queue.profile->Cost(lane.device, size, queue.limits.max_batch));
   }
-  if (best) {
-    decision.start = Form(input, *best, decision);
-    decision.look_again = input.now;
+  return last_device ? fastest : Duration::zero();
+}
+
+std::size_t SustainableBatch(std::span<const LaneView> lanes, const QueueView& queue,
+                             std::size_t device, Duration goal) {
+  const auto usable = static_cast<double>(
+      std::count_if(lanes.begin(), lanes.end(), [](const LaneView& lane) { return lane.usable; }));
+  const double stagger = 1 + 1 / std::max(1.0, usable);
+  std::size_t size = queue.limits.max_batch;
+  while (size > 1) {
+    const Duration cost = queue.profile->Cost(device, size, queue.limits.max_batch);
+    if (stagger * ToMilliseconds(cost) <= ToMilliseconds(goal)) break;
+    size /= 2;
   }
-  return decision;
+  return size;
 }
 
 }  // namespace xcloud

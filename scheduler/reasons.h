@@ -14,20 +14,27 @@ enum class CloseReason {
   kDeadline,  // one more item, or one more moment, would have made a request late
   kDelay,     // max_queue_delay ran out
   kDrain,     // somebody waits for the queues to run dry: no delay is kept
+  kRetry,     // part of a batch that failed
 };
-inline constexpr std::array<std::string_view, 5> kCloseReasonNames = {"full", "idle_lane",
-                                                                      "deadline", "delay", "drain"};
+inline constexpr std::array<std::string_view, 6> kCloseReasonNames = {
+    "full", "idle_lane", "deadline", "delay", "drain", "retry"};
 
 enum class RefuseReason {
   kExpired,      // the deadline passed while it waited, or before it came
+  kLate,         // it waited until the profile said that it could not finish in time any more
   kUnreachable,  // the profile says that even an idle server would be late
+  kBacklog,      // at the door: with what waits already, it would be late
+  kShed,         // overload: others are served in its place
   kQueueFull,
   kCancelled,  // the caller went away
-  kTooLarge,   // more items than max_batch
+  kTooLarge,   // more items than the queue holds
+  kNoDevice,   // every device is in quarantine
+  kFailed,     // it failed alone, or its device failed under it twice
   kRemoved,    // its model was removed
   kStopping,
 };
-inline constexpr std::array<std::string_view, 7> kRefuseReasonNames = {
-    "expired", "unreachable", "queue_full", "cancelled", "too_large", "removed", "stopping"};
+inline constexpr std::array<std::string_view, 12> kRefuseReasonNames = {
+    "expired",   "late",      "unreachable", "backlog", "shed",    "queue_full",
+    "cancelled", "too_large", "no_device",   "failed",  "removed", "stopping"};
 
 }  // namespace xcloud

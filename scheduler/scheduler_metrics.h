@@ -8,7 +8,13 @@
 //   xcloud_batches_total{model,lane}             counter
 //   xcloud_batch_closed_total{model,reason}      counter, CloseReason
 //   xcloud_refused_total{model,reason}           counter, RefuseReason; Admit's refusals too
+//   xcloud_batch_padding_items_total{model}      counter, items run beyond those of the batch
+//   xcloud_batch_retries_total{model,reason}     counter, failed batches run again: bisect, device
+//   xcloud_batching_limit{model,knob}            gauge, the knobs in force; times in microseconds
 //   xcloud_lane_busy_microseconds_total{lane}    counter, from Start to done
+//   xcloud_device_ready{device}                  gauge, 0 in quarantine
+//   xcloud_device_faults_total{device}           counter
+//   xcloud_device_imbalance_permille             gauge, see busy_meter.h
 #pragma once
 
 #include <array>
@@ -17,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/batch_scheduler.h"
 #include "core/clock.h"
 #include "core/metrics.h"
 #include "scheduler/reasons.h"
@@ -32,16 +39,28 @@ class ModelMetrics {
   // One request left the queue, for a lane or refused.
   void Left(std::size_t items) { queue_items_.Add(-static_cast<std::int64_t>(items)); }
   void Waited(Duration time);
-  void Started(std::size_t lane, std::size_t items, CloseReason reason);
+  void Started(std::size_t lane, std::size_t items, std::size_t run_items, CloseReason reason);
+  void Retried(bool device_failed) { (device_failed ? device_retries_ : bisections_).Add(); }
+  void SetLimits(const BatchLimits& limits);
   void Refused(RefuseReason reason) const { refused_[static_cast<std::size_t>(reason)]->Add(); }
 
  private:
   Histogram& batch_size_;
   Histogram& queue_seconds_;
   Gauge& queue_items_;
+  Counter& padding_;
+  Counter& bisections_;
+  Counter& device_retries_;
+  std::array<Gauge*, 6> limits_{};
   std::vector<Counter*> batches_;
   std::array<Counter*, kCloseReasonNames.size()> closed_{};
   std::array<Counter*, kRefuseReasonNames.size()> refused_{};
+};
+
+struct DeviceMetrics {
+  DeviceMetrics(MetricsRegistry& registry, const std::string& device);
+  Gauge* ready;
+  Counter* faults;
 };
 
 // One counter a lane, in the order of `lanes`.

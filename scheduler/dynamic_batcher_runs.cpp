@@ -1,0 +1,188 @@
+// The ends of batches: what the profile learns, and what follows when one failed or hangs.
+
+#include <algorithm>
+#include <utility>
+
+#include "scheduler/dynamic_batcher.h"
+#include "scheduler/failed_batch.h"
+
+namespace xcloud {
+namespace {
+
+std::string HangReason(Duration after) {
+  return "a batch has been running for more than " +
+         std::to_string(std::chrono::ceil<std::chrono::milliseconds>(after).count()) + " ms";
+}
+
+}  // namespace
+
+BatchDone DynamicBatcher::DoneOf(std::size_t lane, std::uint64_t run) const {
+  return [port = port_, lane, run](const BatchReport& report) {
+    MutexLock lock(port->mutex);
+    if (port->batcher != nullptr) port->batcher->Finish(lane, run, report);
+  };
+}
+
+void DynamicBatcher::Finish(std::size_t lane, std::uint64_t id, const BatchReport& report) {
+  BatchRun run;  // outlives the lock: the last hold on a request may go with it
+  std::vector<Refused> refused;
+  {
+    MutexLock lock(mutex_);
+    const TimePoint now = clock_.Now();
+    run = board_.End(lane, id);
+    lane_busy_us_[lane]->Add(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now - run.started).count()));
+    if (run.lost) --lost_;
+    if (run.probe) {
+      // One that hung has failed already.
+      if (!run.lost) FinishProbe(lane, report, now);
+    } else {
+      FinishBatch(lane, run, report, now, refused);
+    }
+    NoteEnd();
+  }
+  Tell(std::move(refused));
+}
+
+void DynamicBatcher::NoteEnd() {
+  const bool quarantine = NextProbe() != TimePoint::max();
+  // Under the lock: once it is released, Stop may return and these may be gone.
+  if (waiting_ > 0 || quarantine) wake_.NotifyOne();
+  if (Idle()) idle_.NotifyAll();
+}
+
+void DynamicBatcher::FinishBatch(std::size_t lane, BatchRun& run, const BatchReport& report,
+                                 TimePoint now, std::vector<Refused>& refused) {
+  const std::size_t device = board_.views()[lane].device;
+  busy_[device].Add(now - run.started, board_.Lanes(device), now);
+  imbalance_.Set(ImbalancePermille(busy_, now));
+  const auto found = models_.find(run.model);
+  if (found != models_.end() && !run.lost) {
+    Model& model = found->second;
+    --model.running;
+    model.last_finish = now;
+    FairShare::Finish(views_[IndexOf(run.model)], run.finish - run.started, now - run.started);
+    if (report.outcome == BatchOutcome::kAnswered) {
+      model.rate.Finish(run.items, now);
+      // A batch that lost some of its items says nothing about one of its size.
+      if (report.whole) model.profile.Learn(device, run.run_items, report.elapsed);
+    }
+  }
+  switch (report.outcome) {
+    case BatchOutcome::kAnswered:
+    case BatchOutcome::kTakenBack:
+      return;
+    case BatchOutcome::kDeviceFailed:
+      Fault(lane, report.status.message(), now);
+      break;
+    case BatchOutcome::kBatchFailed:
+      break;
+  }
+  if (run.lost) return;  // its parts run elsewhere, or have ended
+  XC_CHECK(run.claim->Take());
+  RunAgain(run, report.outcome == BatchOutcome::kDeviceFailed, report.status, refused);
+}
+
+void DynamicBatcher::Fault(std::size_t lane, const std::string& reason, TimePoint now) {
+  const std::size_t device = board_.views()[lane].device;
+  health_.Fault(device, reason, now);
+  board_.Refresh();
+  device_metrics_[device].faults->Add();
+  device_metrics_[device].ready->Set(0);
+}
+
+void DynamicBatcher::RunAgain(BatchRun& run, bool device_failed, const Status& why,
+                              std::vector<Refused>& refused) {
+  const auto found = models_.find(run.model);
+  Model* const model = found == models_.end() ? nullptr : &found->second;
+  const bool over = model == nullptr || stopping_;
+  const bool culprit = !device_failed && run.items == 1;
+  std::vector<Waiting> again;
+  for (Waiting& part : run.parts) {
+    if (over) {
+      Refuse(nullptr, std::move(part.part), RefuseReason::kStopping,
+             Status::Unavailable("the model or the server was stopped while the batch ran"),
+             refused);
+    } else if (culprit) {
+      model->metrics.Queued(part.part.items);  // Refuse counts it out
+      Refuse(model, std::move(part.part), RefuseReason::kFailed, Status::Internal(why.message()),
+             refused);
+    } else if (device_failed && part.device_retry) {
+      model->metrics.Queued(part.part.items);
+      Refuse(model, std::move(part.part), RefuseReason::kFailed,
+             Status::Unavailable("the device failed under this request twice"), refused);
+    } else {
+      part.device_retry = part.device_retry || device_failed;
+      again.push_back(std::move(part));
+    }
+  }
+  run.parts.clear();
+  if (again.empty()) return;
+  model->metrics.Retried(device_failed);
+  if (device_failed) return Requeue(*model, std::move(again));
+  auto [first, second] = Halve(std::move(again));
+  Requeue(*model, std::move(first));
+  Requeue(*model, std::move(second));
+}
+
+void DynamicBatcher::Requeue(Model& model, std::vector<Waiting> parts) {
+  for (const Waiting& part : parts) model.metrics.Queued(part.part.items);
+  waiting_ += parts.size();
+  const auto owner = std::find_if(views_.begin(), views_.end(), [&](const QueueView& view) {
+    return view.waiting == &model.queue;
+  });
+  model.queue.PushBack(std::move(parts), /*grouped=*/true, owner->limits.patience);
+}
+
+void DynamicBatcher::TakeBackHung(TimePoint now, std::vector<Refused>& refused) {
+  while (std::optional<LaneBoard::Hung> hung = board_.TakeHung(now)) {
+    ++lost_;
+    const std::string reason = HangReason(now - hung->run.started);
+    if (hung->run.probe) {
+      FinishProbe(hung->lane, {BatchOutcome::kDeviceFailed, Status::Unavailable(reason), {}, true},
+                  now);
+    } else {
+      const auto found = models_.find(hung->run.model);
+      if (found != models_.end()) --found->second.running;
+      Fault(hung->lane, reason, now);
+      RunAgain(hung->run, /*device_failed=*/true, Status::Unavailable(reason), refused);
+    }
+    if (Idle()) idle_.NotifyAll();
+  }
+}
+
+void DynamicBatcher::FinishProbe(std::size_t lane, const BatchReport& report, TimePoint now) {
+  const std::size_t device = board_.views()[lane].device;
+  const bool well = report.outcome == BatchOutcome::kAnswered;
+  health_.EndProbe(device, well, report.status.message(), now);
+  device_metrics_[device].ready->Set(well ? 1 : 0);
+  board_.Refresh();
+}
+
+// Of a device without an empty lane there is nothing to begin: the end of what it runs wakes us.
+TimePoint DynamicBatcher::NextProbe() const {
+  TimePoint next = TimePoint::max();
+  for (std::size_t device = 0; device < health_.size(); ++device) {
+    if (board_.EmptyLane(device)) next = std::min(next, health_.ProbeAt(device));
+  }
+  return next;
+}
+
+void DynamicBatcher::BeginProbes(TimePoint now, Work& work) {
+  for (std::size_t device = 0; device < health_.size(); ++device) {
+    if (health_.ProbeAt(device) > now) continue;
+    const std::optional<std::size_t> lane = board_.EmptyLane(device);
+    if (!lane) continue;
+    health_.BeginProbe(device);
+    BatchRun run;
+    run.probe = true;
+    run.started = now;
+    run.finish = now;
+    Started started;
+    started.lane = *lane;
+    started.run = board_.Begin(*lane, std::move(run));
+    work.starts.push_back(std::move(started));
+  }
+}
+
+}  // namespace xcloud

@@ -1,0 +1,58 @@
+// Forming one batch: step 6 of scheduler/policy.h. Pure; used by policy.cpp alone.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "scheduler/policy.h"
+
+namespace xcloud {
+
+// Why a waiting part is over, or nothing. `own` = the fastest device's time for it alone.
+std::optional<RefuseReason> WhyOver(const QueueView& queue, const WaitingKey& key,
+                                    const Waiting& waiting, Duration own, TimePoint now);
+
+struct BatchPlace {
+  std::size_t lane = 0;
+  TimePoint begins;  // now, or when what the lane runs is done
+};
+
+class BatchFormer {
+ public:
+  // `refusals` holds those of this decision and is added to. `first_class` is walked first.
+  BatchFormer(const PolicyInput& input, std::size_t queue, std::size_t first_class,
+              std::vector<PolicyRefusal>& refusals);
+
+  // Nothing when no part can be finished in time there. May shed, when `may_shed`.
+  std::optional<PolicyStart> Form(const BatchPlace& place, CloseReason reason);
+
+ private:
+  enum class Step { kTaken, kSkipped, kFull, kDeadline };
+  void Walk(const BatchPlace& place);
+  void WalkGroup(const BatchPlace& place, std::uint32_t group);
+  Step Consider(const BatchPlace& place, const WaitingKey& key, const Waiting& waiting);
+  bool Shed(const BatchPlace& place);
+  bool Refused(const WaitingKey& key) const;
+  const WaitingKey* Head() const;
+  TimePoint Finish(const BatchPlace& place, std::size_t items) const;
+
+  const PolicyInput& input_;
+  const QueueView& queue_;
+  const std::size_t index_;
+  const std::size_t first_class_;
+  std::vector<PolicyRefusal>& refusals_;
+  const std::size_t refusals_of_others_;  // the first ones are not of this queue
+
+  // Of the walk. The first three spare most of the profile's arithmetic for each part.
+  Duration fastest_one_{};
+  TimePoint finish_one_;
+  TimePoint finish_full_;
+  std::vector<PolicyTake> takes_;
+  std::size_t items_ = 0;
+  TimePoint tightest_;
+  WaitingKey tightest_key_;
+  Step stopped_ = Step::kTaken;
+};
+
+}  // namespace xcloud
