@@ -68,6 +68,7 @@ Status ApplyTable(const toml::table& table, const std::string& file, Config& con
   ApplySection(root, "server", file, VisitServer, updated.server, errors);
   ApplySection(root, "decode", file, VisitDecode, updated.decode, errors);
   ApplySection(root, "repository", file, VisitRepository, updated.repository, errors);
+  ApplySection(root, "scheduler", file, VisitScheduler, updated.scheduler, errors);
   ApplySection(root, "storage", file, VisitStorage, updated.storage, errors);
   ApplySection(root, "log", file, VisitLog, updated.log, errors);
   if (const toml::node* device = table.get("device"); device != nullptr && device->is_array()) {
@@ -144,6 +145,19 @@ void VisitRepository(OptionVisitor& v, RepositoryConfig& c) {
          c.path, {});
 }
 
+void VisitScheduler(OptionVisitor& v, SchedulerConfig& c) {
+  v.Text({"profile_folder",
+          "where learned batch times are kept between runs, one file a model and version; "
+          "empty = not kept",
+          "two servers need two folders"},
+         c.profile_folder, {});
+  v.Integer({"save_interval_s",
+             "how often learned batch times are written; 0 = only when a model is unloaded and "
+             "when the server stops",
+             ""},
+            c.save_interval_s, 0, 86'400);
+}
+
 void VisitStorage(OptionVisitor& v, StorageConfig& c) {
   v.Text({"url", "where the call log lives: sqlite:PATH", "a full disk stops the log"}, c.url, {});
   v.Integer({"queue_capacity", "rows waiting to be committed; one more is dropped and counted",
@@ -202,6 +216,7 @@ std::string DescribeConfig() {
   AppendOptionTable(out, "[server]", VisitServer);
   AppendOptionTable(out, "[decode]", VisitDecode);
   AppendOptionTable(out, "[repository]", VisitRepository);
+  AppendOptionTable(out, "[scheduler]", VisitScheduler);
   AppendOptionTable(out, "[storage]", VisitStorage);
   AppendOptionTable(out, "[log]", VisitLog);
   AppendOptionTable(out, "[[device]]", VisitDevice);

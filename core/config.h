@@ -48,6 +48,11 @@ struct StorageConfig {
   std::int64_t commit_interval_ms = 50;
 };
 
+struct SchedulerConfig {
+  std::string profile_folder = "var/profiles";
+  std::int64_t save_interval_s = 30;
+};
+
 struct LogConfig {
   std::string level = "info";
 };
@@ -66,6 +71,7 @@ struct Config {
   ServerConfig server;
   DecodeConfig decode;
   RepositoryConfig repository;
+  SchedulerConfig scheduler;
   StorageConfig storage;
   LogConfig log;
   std::vector<DeviceConfig> devices;
@@ -75,6 +81,7 @@ struct Config {
 void VisitServer(OptionVisitor& v, ServerConfig& c);
 void VisitDecode(OptionVisitor& v, DecodeConfig& c);
 void VisitRepository(OptionVisitor& v, RepositoryConfig& c);
+void VisitScheduler(OptionVisitor& v, SchedulerConfig& c);
 void VisitStorage(OptionVisitor& v, StorageConfig& c);
 void VisitLog(OptionVisitor& v, LogConfig& c);
 void VisitDevice(OptionVisitor& v, DeviceConfig& c);

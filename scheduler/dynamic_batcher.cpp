@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/log.h"
+
 namespace xcloud {
 namespace {
 
@@ -60,7 +62,7 @@ DynamicBatcher::Model::Model(std::size_t capacity, std::size_t devices,
     : queue(capacity), profile(devices), metrics(model_metrics) {}
 
 DynamicBatcher::DynamicBatcher(Clock& clock, MetricsRegistry& metrics,
-                               std::vector<BatchExecutor*> lanes)
+                               std::vector<BatchExecutor*> lanes, ProfileStore* store)
     : clock_(clock),
       metrics_(metrics),
       lanes_(std::move(lanes)),
@@ -71,6 +73,7 @@ DynamicBatcher::DynamicBatcher(Clock& clock, MetricsRegistry& metrics,
       imbalance_(metrics.GetGauge("xcloud_device_imbalance_permille",
                                   "0 = all devices are equally busy, 1000 = one does everything.")),
       port_(std::make_shared<DonePort>()),
+      store_(store),
       health_(device_names_),
       board_(lanes_, DeviceOf(lanes_, devices_), health_),
       busy_(device_names_.size()) {
@@ -88,22 +91,27 @@ DynamicBatcher::~DynamicBatcher() {
   port_->batcher = nullptr;
 }
 
-ModelId DynamicBatcher::AddModel(std::string_view name, std::string_view /*version*/,
+ModelId DynamicBatcher::AddModel(std::string_view name, std::string_view version,
                                  const BatchLimits& limits,
                                  const std::vector<ProfilePoint>& profile) {
   XC_CHECK(AreSane(limits));
   // Before the lock: a scrape holds the registry's own for as long as it renders.
   const ModelMetrics model_metrics(metrics_, name, lane_names_);
+  std::vector<ProfileEntry> kept;
+  if (store_ != nullptr) kept = store_->Load(name, version);
   MutexLock lock(mutex_);
   const ModelId id = next_model_++;
   Model& model =
       models_.try_emplace(id, limits.queue_capacity, devices_.size(), model_metrics).first->second;
+  model.name = name;
+  model.version = version;
   model.last_finish = clock_.Now();
   model.metrics.SetLimits(limits);
   for (const ProfilePoint& point : profile) {
     const auto device = devices_.find(point.device);
     if (device != devices_.end()) model.profile.Learn(device->second, point.items, point.elapsed);
   }
+  for (const auto& [device, number] : devices_) model.profile.Restore(number, device, kept);
   QueueView view;
   view.waiting = &model.queue;
   view.profile = &model.profile;
@@ -116,10 +124,12 @@ ModelId DynamicBatcher::AddModel(std::string_view name, std::string_view /*versi
 
 void DynamicBatcher::RemoveModel(ModelId id) {
   std::vector<Refused> refused;
+  Learned learned;
   {
     MutexLock lock(mutex_);
     const auto found = models_.find(id);
     if (found == models_.end()) return;
+    learned = LearnedBy(found->second);
     RefuseAll(found->second, RefuseReason::kRemoved, RemovedStatus(), refused);
     const auto index = static_cast<std::ptrdiff_t>(IndexOf(id));
     views_.erase(views_.begin() + index);
@@ -127,6 +137,7 @@ void DynamicBatcher::RemoveModel(ModelId id) {
     models_.erase(found);
   }
   Tell(std::move(refused));
+  Save(learned);
 }
 
 void DynamicBatcher::SetLimits(ModelId id, const BatchLimits& limits) {
@@ -218,7 +229,34 @@ std::vector<DeviceHealth> DynamicBatcher::Devices() const {
   return devices;
 }
 
+DynamicBatcher::Learned DynamicBatcher::LearnedBy(const Model& model) const {
+  Learned learned{model.name, model.version, {}};
+  for (const auto& [device, number] : devices_) {
+    for (ProfileEntry& entry : model.profile.Export(number, device)) {
+      learned.entries.push_back(std::move(entry));
+    }
+  }
+  return learned;
+}
+
+void DynamicBatcher::Save(const Learned& learned) {
+  if (store_ == nullptr || learned.entries.empty()) return;
+  const Status saved = store_->Save(learned.model, learned.version, learned.entries);
+  if (!saved.ok()) spdlog::warn("batch times were not kept: {}", saved.message());
+}
+
+void DynamicBatcher::SaveProfiles() {
+  if (store_ == nullptr) return;
+  std::vector<Learned> all;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [id, model] : models_) all.push_back(LearnedBy(model));
+  }
+  for (const Learned& learned : all) Save(learned);
+}
+
 void DynamicBatcher::Stop() {
+  SaveProfiles();
   std::vector<Refused> refused;
   {
     MutexLock lock(mutex_);

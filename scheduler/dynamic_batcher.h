@@ -46,6 +46,7 @@
 #include "scheduler/model_queue.h"
 #include "scheduler/policy.h"
 #include "scheduler/profile.h"
+#include "scheduler/profile_store.h"
 #include "scheduler/rate_meter.h"
 #include "scheduler/scheduler_metrics.h"
 
@@ -54,8 +55,9 @@ namespace xcloud {
 class DynamicBatcher final : public BatchScheduler {
  public:
   // `lanes` may be empty (requests then wait until they expire). The clock, the registry and the
-  // lanes must outlive it.
-  DynamicBatcher(Clock& clock, MetricsRegistry& metrics, std::vector<BatchExecutor*> lanes);
+  // lanes must outlive it, and so must the store; without one nothing learned is kept.
+  DynamicBatcher(Clock& clock, MetricsRegistry& metrics, std::vector<BatchExecutor*> lanes,
+                 ProfileStore* store = nullptr);
   ~DynamicBatcher() override;
   DynamicBatcher(const DynamicBatcher&) = delete;
   DynamicBatcher& operator=(const DynamicBatcher&) = delete;
@@ -74,6 +76,10 @@ class DynamicBatcher final : public BatchScheduler {
   // and every refusal has been told. May be called again.
   void Stop() XC_EXCLUDES(mutex_);
 
+  // Writes what was learned of every model to the store; does disk I/O, not under the lock. Also
+  // done for a model that is removed, and by Stop.
+  void SaveProfiles() XC_EXCLUDES(mutex_);
+
   // From now on queue delays are not kept. For a graceful stop; any thread.
   void BeginDrain() XC_EXCLUDES(mutex_);
   // Waits until nothing is queued or running: true; false when `until` came first. Queue delays
@@ -88,12 +94,19 @@ class DynamicBatcher final : public BatchScheduler {
   };
   struct Model {
     Model(std::size_t capacity, std::size_t devices, const ModelMetrics& metrics);
+    std::string name;
+    std::string version;
     ModelQueue queue;
     BatchProfile profile;
     RateMeter rate;
     ModelMetrics metrics;
     std::size_t running = 0;  // batches, lost ones not counted
     TimePoint last_finish;    // of a batch; when it was added, before the first
+  };
+  struct Learned {
+    std::string model;
+    std::string version;
+    std::vector<ProfileEntry> entries;
   };
   struct Refused {
     BatchPart part;
@@ -140,6 +153,8 @@ class DynamicBatcher final : public BatchScheduler {
               std::vector<Refused>& refused) XC_REQUIRES(mutex_);
   // Calls Refuse on each, then counts them as told.
   void Tell(std::vector<Refused> refused) XC_EXCLUDES(mutex_);
+  Learned LearnedBy(const Model& model) const XC_REQUIRES(mutex_);
+  void Save(const Learned& learned) XC_EXCLUDES(mutex_);
   std::size_t IndexOf(ModelId model) const XC_REQUIRES(mutex_);
   bool NeedsWaking(const QueueView& view, const ScheduledRequest& request) const
       XC_REQUIRES(mutex_);
@@ -159,6 +174,7 @@ class DynamicBatcher final : public BatchScheduler {
   std::vector<DeviceMetrics> device_metrics_;
   Gauge& imbalance_;
   const std::shared_ptr<DonePort> port_;
+  ProfileStore* const store_;
 
   mutable Mutex mutex_;
   CondVar wake_;  // the scheduler thread sleeps on it

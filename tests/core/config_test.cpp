@@ -23,7 +23,8 @@ TEST(ConfigTest, ReadsEverySection) {
   Config config;
   const Status status = ApplyConfigText(
       "[server]\naddress='127.0.0.2'\nport=0\n[decode]\nthreads=3\n[repository]\npath='m'\n"
-      "[storage]\nurl='sqlite:x.db'\n[log]\nlevel='warn'\n"
+      "[scheduler]\nprofile_folder=''\nsave_interval_s=5\n[storage]\nurl='sqlite:x.db'\n[log]"
+      "\nlevel='warn'\n"
       "[[device]]\nkind='cpu'\nlanes=2\n[[device]]\nkind='cuda'\nindex=1\nprecision='fp16'\n",
       "x.toml", config);
   ASSERT_TRUE(status.ok()) << status.message();
@@ -31,6 +32,8 @@ TEST(ConfigTest, ReadsEverySection) {
   EXPECT_EQ(config.server.port, 0);
   EXPECT_EQ(config.decode.threads, 3);
   EXPECT_EQ(config.repository.path, "m");
+  EXPECT_EQ(config.scheduler.profile_folder, "");
+  EXPECT_EQ(config.scheduler.save_interval_s, 5);
   EXPECT_EQ(config.storage.url, "sqlite:x.db");
   EXPECT_EQ(config.log.level, "warn");
   ASSERT_EQ(config.devices.size(), 2U);
