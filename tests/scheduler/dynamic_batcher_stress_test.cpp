@@ -18,7 +18,9 @@ namespace {
 // Answers each batch at once, from its own thread.
 class ThreadedLane final : public BatchExecutor {
  public:
-  ThreadedLane(std::string name, std::string device) : info_{std::move(name), std::move(device)} {
+  ThreadedLane(std::string name, std::string device) {
+    info_.name = std::move(name);
+    info_.device = std::move(device);
     thread_ = std::thread([this] { Loop(); });
   }
   ~ThreadedLane() override {
@@ -29,7 +31,10 @@ class ThreadedLane final : public BatchExecutor {
   void Start(Batch batch, BatchDone done) override {
     XC_CHECK(work_.TryPush({std::move(batch), std::move(done)}));
   }
+  void Probe(BatchDone done) override { XC_CHECK(work_.TryPush({{}, std::move(done)})); }
   std::size_t items() const { return items_.load(); }
+  // Each n-th batch fails; 0 = none. Of those each third is the device's fault.
+  std::atomic<std::size_t> fail_each{0};
 
  private:
   struct Work {
@@ -38,17 +43,33 @@ class ThreadedLane final : public BatchExecutor {
   };
   void Loop() {
     while (std::optional<Work> work = work_.Pop()) {
-      XC_CHECK(!work->batch.requests.empty());
-      items_ += work->batch.items;
-      for (ScheduledRequestPtr& request : work->batch.requests) {
-        static_cast<PuppetRequest&>(*request).Answer();
+      BatchReport report;
+      report.elapsed = std::chrono::microseconds(5);
+      ++batches_;
+      const std::size_t each = fail_each.load();
+      if (!work->batch.parts.empty() && each > 0 && batches_ % each == 0) {
+        const bool device = batches_ % (3 * each) == 0;
+        report.outcome = device ? BatchOutcome::kDeviceFailed : BatchOutcome::kBatchFailed;
+        report.status = Status::Internal("as asked");
+      } else {
+        Answer(work->batch);
       }
-      work->batch.requests.clear();
-      work->done({Status::Ok(), std::chrono::microseconds(5)});
+      work->batch.parts.clear();
+      work->done(std::move(report));
     }
   }
 
-  const LaneInfo info_;
+  void Answer(const Batch& batch) {
+    if (batch.parts.empty()) return;
+    XC_CHECK(batch.claim->Take());
+    items_ += batch.items;
+    for (const BatchPart& part : batch.parts) {
+      static_cast<PuppetRequest&>(*part.request).Answer(part.items);
+    }
+  }
+
+  LaneInfo info_;
+  std::size_t batches_ = 0;
   BoundedQueue<Work> work_{1};
   std::atomic<std::size_t> items_{0};
   std::thread thread_;
@@ -72,8 +93,8 @@ class StressTest : public testing::Test {
   void Submitter(std::uint64_t seed, int requests, const std::vector<ModelId>& models) {
     std::mt19937_64 random(seed);
     for (int i = 0; i < requests; ++i) {
-      auto request = std::make_unique<PuppetRequest>(ledger_);
-      request->items = 1 + random() % 2;
+      auto request = std::make_shared<PuppetRequest>(ledger_);
+      request->items = 1 + random() % 3;
       request->priority = static_cast<Priority>(1 + random() % 3);
       if (random() % 4 == 0) {
         request->deadline =
@@ -83,7 +104,7 @@ class StressTest : public testing::Test {
       const std::size_t id = request->id();
       ScheduledRequestPtr moved = std::move(request);
       const ModelId model = models[random() % models.size()];
-      (void)batcher_.Admit(model, 1, {});
+      (void)batcher_.Admit(model, {});
       // A full queue empties: lanes answer, and Stop and RemoveModel give another refusal.
       Status status = batcher_.Submit(model, moved);
       for (; status.code() == StatusCode::kOverloaded; status = batcher_.Submit(model, moved)) {
@@ -131,24 +152,37 @@ class StressTest : public testing::Test {
 
 TEST_F(StressTest, EveryRequestEndsExactlyOnce) {
   const std::vector<ModelId> models = {
-      batcher_.AddModel("prompt", Limits(8, Duration::zero()), {}),
-      batcher_.AddModel("patient", Limits(4, std::chrono::microseconds(200)), {}),
-      batcher_.AddModel("single", Limits(2, Duration::zero()), {})};
+      batcher_.AddModel("prompt", "1", Limits(8, Duration::zero()), {}),
+      batcher_.AddModel("patient", "1", Limits(4, std::chrono::microseconds(200)), {}),
+      batcher_.AddModel("single", "1", Limits(2, Duration::zero()), {})};
   for (std::thread& thread : StartSubmitters(4, 2000, models)) thread.join();
   EXPECT_TRUE(batcher_.WaitIdle(TimePoint::max()));
   ExpectEachEndedOnce(8000);
   EXPECT_GE(lane0_.items() + lane1_.items() + lane2_.items(), ledger_.Count(Ending::kAnswered));
 }
 
+TEST_F(StressTest, LanesThatFailLoseNobody) {
+  const std::vector<ModelId> models = {
+      batcher_.AddModel("prompt", "1", Limits(8, Duration::zero()), {}),
+      batcher_.AddModel("single", "1", Limits(2, Duration::zero()), {})};
+  lane0_.fail_each = 3;
+  lane2_.fail_each = 5;
+  for (std::thread& thread : StartSubmitters(4, 1000, models)) thread.join();
+  lane0_.fail_each = 0;
+  lane2_.fail_each = 0;
+  EXPECT_TRUE(batcher_.WaitIdle(TimePoint::max()));
+  ExpectEachEndedOnce(4000);
+}
+
 TEST_F(StressTest, ModelsComeAndGoUnderLoad) {
   std::vector<ModelId> models;
   for (int i = 0; i < 8; ++i) {
-    models.push_back(batcher_.AddModel(std::to_string(i), Limits(4, Duration::zero()), {}));
+    models.push_back(batcher_.AddModel(std::to_string(i), "1", Limits(4, Duration::zero()), {}));
   }
   std::vector<std::thread> submitters = StartSubmitters(3, 1000, models);
   for (int i = 0; i < 7; ++i) {
     batcher_.RemoveModel(models[static_cast<std::size_t>(i)]);
-    batcher_.AddModel("again", Limits(4, Duration::zero()), {});
+    batcher_.AddModel("again", "1", Limits(4, Duration::zero()), {});
     metrics_.Render();
   }
   for (std::thread& thread : submitters) thread.join();
@@ -158,8 +192,8 @@ TEST_F(StressTest, ModelsComeAndGoUnderLoad) {
 
 TEST_F(StressTest, StopInTheMiddleLeavesNobodyUnanswered) {
   const std::vector<ModelId> models = {
-      batcher_.AddModel("a", Limits(4, Duration::zero()), {}),
-      batcher_.AddModel("b", Limits(4, std::chrono::milliseconds(50)), {})};
+      batcher_.AddModel("a", "1", Limits(4, Duration::zero()), {}),
+      batcher_.AddModel("b", "1", Limits(4, std::chrono::milliseconds(50)), {})};
   std::vector<std::thread> submitters = StartSubmitters(3, 1000, models);
   while (tally_.taken < 200) std::this_thread::yield();
   batcher_.Stop();

@@ -34,19 +34,24 @@ class DynamicBatcherTest : public testing::Test {
     limits.latency_goal = Ms(goal_ms);
     return limits;
   }
-  std::unique_ptr<PuppetRequest> NewRequest(double deadline_ms = 0) {
-    auto request = std::make_unique<PuppetRequest>(ledger_);
+  std::shared_ptr<PuppetRequest> NewRequest(double deadline_ms = 0) {
+    auto request = std::make_shared<PuppetRequest>(ledger_);
     request->arrival = clock_.Now();
     if (deadline_ms > 0) request->deadline = Deadline::After(request->arrival, Ms(deadline_ms));
     return request;
   }
   Submitted Submit(ModelId model, double deadline_ms = 0) {
-    std::unique_ptr<PuppetRequest> request = NewRequest(deadline_ms);
+    std::shared_ptr<PuppetRequest> request = NewRequest(deadline_ms);
     Submitted out{Status::Ok(), request->id(), request->cancel()};
     ScheduledRequestPtr moved = std::move(request);
     out.status = batcher_.Submit(model, moved);
     EXPECT_EQ(out.status.ok(), moved == nullptr);
     return out;
+  }
+  Status Admit(ModelId model, double deadline_ms) {
+    AdmitQuery query;
+    query.deadline = Deadline::After(clock_.Now(), Ms(deadline_ms));
+    return batcher_.Admit(model, query);
   }
   // Until the scheduler thread sleeps towards exactly `ms` from now or sooner.
   void WaitAsleepUntil(double ms) { clock_.WaitForSleepers(1, clock_.Now() + Ms(ms)); }
@@ -64,7 +69,7 @@ class OneLaneTest : public DynamicBatcherTest {
  protected:
   // Lane 1 is kept busy by a model of its own, so that lane 0 is the only one.
   OneLaneTest() {
-    const ModelId other = batcher_.AddModel("other", Limits(1), {});
+    const ModelId other = batcher_.AddModel("other", "1", Limits(1), {});
     XC_CHECK(Submit(other).status.ok());
     lane0_.WaitForStart(1);
     XC_CHECK(Submit(other).status.ok());
@@ -75,7 +80,7 @@ class OneLaneTest : public DynamicBatcherTest {
 };
 
 TEST_F(DynamicBatcherTest, DispatchesOnSubmitToAFreeLane) {
-  const ModelId model = batcher_.AddModel("m", Limits(4), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
   const Submitted one = Submit(model);
   ASSERT_TRUE(one.status.ok());
   const StartedBatch batch = lane0_.WaitForStart(1);
@@ -91,7 +96,7 @@ TEST_F(DynamicBatcherTest, DispatchesOnSubmitToAFreeLane) {
 }
 
 TEST_F(DynamicBatcherTest, TwoDevicesShareTheQueues) {
-  const ModelId model = batcher_.AddModel("m", Limits(1), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(1), {});
   const Submitted a = Submit(model);
   lane0_.WaitForStart(1);
   const Submitted b = Submit(model);
@@ -105,8 +110,7 @@ TEST_F(DynamicBatcherTest, TwoDevicesShareTheQueues) {
 }
 
 TEST_F(DynamicBatcherTest, PrefersTheDeviceThatTheProfileCallsFaster) {
-  const ModelId model = batcher_.AddModel(
-      "m", Limits(4), {{"cpu0", 1, Ms(20)}, {"cpu1", 1, Ms(10)}, {"elsewhere", 1, Ms(1)}});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {{"cpu0", 1, Ms(20)}, {"cpu1", 1, Ms(10)}, {"elsewhere", 1, Ms(1)}});
   Submit(model);
   lane1_.WaitForStart(1);
   lane1_.Finish();
@@ -114,16 +118,16 @@ TEST_F(DynamicBatcherTest, PrefersTheDeviceThatTheProfileCallsFaster) {
 
 TEST_F(DynamicBatcherTest, RefusesWhatNoDeviceCanMake) {
   const ModelId model =
-      batcher_.AddModel("m", Limits(4), {{"cpu0", 1, Ms(20)}, {"cpu1", 1, Ms(10)}});
+      batcher_.AddModel("m", "1", Limits(4), {{"cpu0", 1, Ms(20)}, {"cpu1", 1, Ms(10)}});
   EXPECT_EQ(Submit(model, 5).status.code(), StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(batcher_.Admit(model, 1, Deadline::After(clock_.Now(), Ms(5))).code(),
+  EXPECT_EQ(Admit(model, 5).code(),
             StatusCode::kDeadlineExceeded);
-  EXPECT_TRUE(batcher_.Admit(model, 1, Deadline::After(clock_.Now(), Ms(10))).ok());
+  EXPECT_TRUE(Admit(model, 10.5).ok());
   EXPECT_THAT(Metrics(), HasSubstr("xcloud_refused_total{model=\"m\",reason=\"unreachable\"} 2"));
 }
 
 TEST_F(DynamicBatcherTest, ReleasesPartialBatchWhenTheDelayRunsOut) {
-  const ModelId model = batcher_.AddModel("m", Limits(4, /*delay_ms=*/10), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4, /*delay_ms=*/10), {});
   const Submitted a = Submit(model);
   const Submitted b = Submit(model);
   WaitAsleepUntil(10);
@@ -138,11 +142,11 @@ TEST_F(DynamicBatcherTest, ReleasesPartialBatchWhenTheDelayRunsOut) {
 
 TEST_F(OneLaneTest, AProfileThatRefusesEverybodyIsTriedAgainAndCorrected) {
   // Warm-up ran on a busy machine: 900 ms, while every request has 100 ms.
-  const ModelId model = batcher_.AddModel("m", Limits(4, 0, /*goal_ms=*/100),
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4, 0, /*goal_ms=*/100),
                                           {{"cpu0", 1, Ms(900)}, {"cpu1", 1, Ms(900)}});
   const std::size_t before = lane0_.starts();
   const auto admitted = [&] {
-    return batcher_.Admit(model, 1, Deadline::After(clock_.Now(), Ms(100))).ok();
+    return Admit(model, 100).ok();
   };
   EXPECT_FALSE(admitted());
   std::size_t probes = 0;
@@ -158,7 +162,7 @@ TEST_F(OneLaneTest, AProfileThatRefusesEverybodyIsTriedAgainAndCorrected) {
 }
 
 TEST_F(OneLaneTest, BatchGrowsWhileTheLaneIsBusy) {
-  const ModelId model = batcher_.AddModel("m", Limits(4), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
   const Submitted a = Submit(model);
   lane0_.WaitForStart(2);
   const Submitted b = Submit(model);
@@ -171,7 +175,7 @@ TEST_F(OneLaneTest, BatchGrowsWhileTheLaneIsBusy) {
 }
 
 TEST_F(OneLaneTest, ExpiryIsAnsweredAtItsInstantWhileEveryLaneIsBusy) {
-  const ModelId model = batcher_.AddModel("m", Limits(4), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
   Submit(model);
   lane0_.WaitForStart(2);
   const Submitted patient = Submit(model, /*deadline_ms=*/50);
@@ -186,7 +190,7 @@ TEST_F(OneLaneTest, ExpiryIsAnsweredAtItsInstantWhileEveryLaneIsBusy) {
 }
 
 TEST_F(OneLaneTest, LatencyGoalIsTheDeadlineOfThoseThatBringNone) {
-  const ModelId model = batcher_.AddModel("m", Limits(4, 0, /*goal_ms=*/30), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4, 0, /*goal_ms=*/30), {});
   Submit(model);
   lane0_.WaitForStart(2);
   const Submitted waits = Submit(model);
@@ -197,11 +201,11 @@ TEST_F(OneLaneTest, LatencyGoalIsTheDeadlineOfThoseThatBringNone) {
 }
 
 TEST_F(OneLaneTest, FullQueueRefusesAndLeavesTheRequestWithTheCaller) {
-  const ModelId model = batcher_.AddModel("m", Limits(4), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
   Submit(model);
   lane0_.WaitForStart(2);
   for (int i = 0; i < 8; ++i) ASSERT_TRUE(Submit(model).status.ok());
-  std::unique_ptr<PuppetRequest> request = NewRequest();
+  std::shared_ptr<PuppetRequest> request = NewRequest();
   const std::size_t id = request->id();
   ScheduledRequestPtr mine = std::move(request);
   const Status status = batcher_.Submit(model, mine);
@@ -209,7 +213,7 @@ TEST_F(OneLaneTest, FullQueueRefusesAndLeavesTheRequestWithTheCaller) {
   EXPECT_GE(status.retry_after(), std::chrono::milliseconds(1));
   ASSERT_NE(mine, nullptr);
   EXPECT_EQ(ledger_.ending(id), Ending::kOpen);
-  EXPECT_EQ(batcher_.Admit(model, 1, {}).code(), StatusCode::kOverloaded);
+  EXPECT_EQ(batcher_.Admit(model, {}).code(), StatusCode::kOverloaded);
   EXPECT_THAT(Metrics(), HasSubstr("xcloud_queue_items{model=\"m\"} 8"));
   EXPECT_THAT(Metrics(), HasSubstr("xcloud_refused_total{model=\"m\",reason=\"queue_full\"} 2"));
   lane0_.Finish();
@@ -225,7 +229,7 @@ TEST_F(OneLaneTest, FullQueueRefusesAndLeavesTheRequestWithTheCaller) {
 }
 
 TEST_F(OneLaneTest, CancelledRequestsNeverRun) {
-  const ModelId model = batcher_.AddModel("m", Limits(4), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
   Submit(model);
   lane0_.WaitForStart(2);
   const Submitted gone = Submit(model);
@@ -238,14 +242,14 @@ TEST_F(OneLaneTest, CancelledRequestsNeverRun) {
 }
 
 TEST_F(OneLaneTest, RemovedModelRefusesWhatWaitsAndWhatComes) {
-  const ModelId model = batcher_.AddModel("m", Limits(4), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
   const Submitted runs = Submit(model);
   lane0_.WaitForStart(2);
   const Submitted waits = Submit(model);
   batcher_.RemoveModel(model);
   EXPECT_EQ(ledger_.WaitForEnd(waits.id).code(), StatusCode::kUnavailable);
   EXPECT_EQ(Submit(model).status.code(), StatusCode::kUnavailable);
-  EXPECT_EQ(batcher_.Admit(model, 1, {}).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(batcher_.Admit(model, {}).code(), StatusCode::kUnavailable);
   EXPECT_EQ(ledger_.ending(runs.id), Ending::kOpen);
   lane0_.Finish();
   EXPECT_TRUE(ledger_.WaitForEnd(runs.id).ok());
@@ -253,22 +257,84 @@ TEST_F(OneLaneTest, RemovedModelRefusesWhatWaitsAndWhatComes) {
 }
 
 TEST_F(DynamicBatcherTest, ModelIdsAreNotUsedTwice) {
-  const ModelId first = batcher_.AddModel("m", Limits(4), {});
+  const ModelId first = batcher_.AddModel("m", "1", Limits(4), {});
   batcher_.RemoveModel(first);
-  EXPECT_NE(batcher_.AddModel("m", Limits(4), {}), first);
+  EXPECT_NE(batcher_.AddModel("m", "1", Limits(4), {}), first);
   batcher_.RemoveModel(first);  // again: nothing to do
 }
 
-TEST_F(DynamicBatcherTest, TooManyItemsAreAnInvalidArgument) {
-  const ModelId model = batcher_.AddModel("m", Limits(2), {});
+TEST_F(DynamicBatcherTest, MoreItemsThanTheQueueHoldsAreAnInvalidArgument) {
+  const ModelId model = batcher_.AddModel("m", "1", Limits(2), {});
   ScheduledRequestPtr request = NewRequest();
-  request->items = 3;
+  request->items = 9;
   EXPECT_EQ(batcher_.Submit(model, request).code(), StatusCode::kInvalidArgument);
   EXPECT_NE(request, nullptr);
 }
 
+TEST_F(DynamicBatcherTest, LargeRequestIsSplitOverTheLanesAndJoined) {
+  const ModelId model = batcher_.AddModel("m", "1", Limits(2), {});
+  std::shared_ptr<PuppetRequest> request = NewRequest();
+  request->items = 5;
+  const std::size_t id = request->id();
+  ScheduledRequestPtr moved = std::move(request);
+  ASSERT_TRUE(batcher_.Submit(model, moved).ok());
+  EXPECT_EQ(lane0_.WaitForStart(1).items, 2U);
+  EXPECT_EQ(lane1_.WaitForStart(1).items, 2U);
+  lane1_.Finish();
+  EXPECT_EQ(lane1_.WaitForStart(2).items, 1U);
+  lane1_.Finish();
+  EXPECT_EQ(ledger_.ending(id), Ending::kOpen);
+  lane0_.Finish();
+  EXPECT_TRUE(ledger_.WaitForEnd(id).ok());
+}
+
+TEST_F(OneLaneTest, PartThatExpiresEndsTheWholeRequestOnce) {
+  const ModelId model = batcher_.AddModel("m", "1", Limits(2), {});
+  std::shared_ptr<PuppetRequest> request = NewRequest(/*deadline_ms=*/20);
+  request->items = 3;
+  const std::size_t id = request->id();
+  ScheduledRequestPtr moved = std::move(request);
+  ASSERT_TRUE(batcher_.Submit(model, moved).ok());
+  lane0_.WaitForStart(2);
+  WaitAsleepUntil(20);
+  clock_.Advance(Ms(20));
+  WaitAsleepUntil(10'000);
+  EXPECT_EQ(ledger_.ending(id), Ending::kOpen);  // two items still run
+  lane0_.Finish();
+  EXPECT_EQ(ledger_.WaitForEnd(id).code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(OneLaneTest, LimitsChangeUnderWhatWaits) {
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
+  Submit(model);
+  lane0_.WaitForStart(2);
+  std::vector<Submitted> waiting;
+  for (int i = 0; i < 4; ++i) waiting.push_back(Submit(model));
+  BatchLimits limits = Limits(2);
+  limits.queue_capacity = 2;
+  limits.latency_goal = Ms(500);
+  batcher_.SetLimits(model, limits);
+  EXPECT_EQ(Submit(model).status.code(), StatusCode::kOverloaded);
+  EXPECT_THAT(Metrics(), HasSubstr("xcloud_batching_limit{model=\"m\",knob=\"max_batch\"} 2"));
+  lane0_.Finish();
+  EXPECT_EQ(lane0_.WaitForStart(3).items, 2U);
+  lane0_.Finish();
+  EXPECT_EQ(lane0_.WaitForStart(4).items, 2U);
+  lane0_.Finish();
+  for (const Submitted& one : waiting) EXPECT_TRUE(ledger_.WaitForEnd(one.id).ok());
+}
+
+TEST_F(DynamicBatcherTest, AShorterDelayTakesHoldAtOnce) {
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4, /*delay_ms=*/1000), {});
+  const Submitted held = Submit(model);
+  WaitAsleepUntil(1000);
+  batcher_.SetLimits(model, Limits(4));
+  EXPECT_THAT(lane0_.WaitForStart(1).ids, ElementsAre(held.id));
+  lane0_.Finish();
+}
+
 TEST_F(DynamicBatcherTest, StopRefusesTheRestAndWaitsForWhatRuns) {
-  const ModelId model = batcher_.AddModel("m", Limits(1), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(1), {});
   const Submitted a = Submit(model);
   lane0_.WaitForStart(1);
   const Submitted b = Submit(model);
@@ -287,7 +353,7 @@ TEST_F(DynamicBatcherTest, StopRefusesTheRestAndWaitsForWhatRuns) {
 }
 
 TEST_F(OneLaneTest, WaitIdleTellsWhetherTimeRanOutFirst) {
-  const ModelId model = batcher_.AddModel("m", Limits(4), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
   Submit(model);
   lane0_.WaitForStart(2);
   std::future<bool> idle =
@@ -299,7 +365,7 @@ TEST_F(OneLaneTest, WaitIdleTellsWhetherTimeRanOutFirst) {
 }
 
 TEST_F(DynamicBatcherTest, BeginDrainReleasesWhatADelayHolds) {
-  const ModelId model = batcher_.AddModel("m", Limits(4, /*delay_ms=*/1000), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4, /*delay_ms=*/1000), {});
   const Submitted held = Submit(model);
   WaitAsleepUntil(1000);
   EXPECT_EQ(lane0_.starts(), 0U);
@@ -309,7 +375,7 @@ TEST_F(DynamicBatcherTest, BeginDrainReleasesWhatADelayHolds) {
 }
 
 TEST_F(DynamicBatcherTest, WaitIdleKeepsNoDelayAndReturnsWhenAllIsDone) {
-  const ModelId model = batcher_.AddModel("m", Limits(4, /*delay_ms=*/1000), {});
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4, /*delay_ms=*/1000), {});
   const Submitted one = Submit(model);
   WaitAsleepUntil(1000);
   std::future<bool> idle =
@@ -324,7 +390,7 @@ TEST_F(DynamicBatcherTest, WaitIdleKeepsNoDelayAndReturnsWhenAllIsDone) {
 class SingleLaneTest : public testing::Test {
  protected:
   void Submit() {
-    ScheduledRequestPtr request = std::make_unique<PuppetRequest>(ledger_);
+    ScheduledRequestPtr request = std::make_shared<PuppetRequest>(ledger_);
     ASSERT_TRUE(batcher_.Submit(model_, request).ok());
   }
   RequestLedger ledger_;
@@ -332,16 +398,18 @@ class SingleLaneTest : public testing::Test {
   MetricsRegistry metrics_;
   PuppetExecutor lane_{"cpu0/0", "cpu0"};
   DynamicBatcher batcher_{clock_, metrics_, {&lane_}};
-  const ModelId model_ = batcher_.AddModel("m", BatchLimits{}, {});
+  const ModelId model_ = batcher_.AddModel("m", "1", BatchLimits{}, {});
 };
 
 TEST_F(SingleLaneTest, LearnsFromBatchesThatWorkedAndNotFromThoseThatFailed) {
   const auto admit = [&] {
-    return batcher_.Admit(model_, 1, Deadline::After(clock_.Now(), Ms(10))).code();
+    AdmitQuery query;
+    query.deadline = Deadline::After(clock_.Now(), Ms(10));
+    return batcher_.Admit(model_, query).code();
   };
   Submit();
   lane_.WaitForStart(1);
-  lane_.Finish(Ms(50), Status::Internal("out of memory"));
+  lane_.Fail(BatchOutcome::kBatchFailed, Status::Internal("out of memory"));
   EXPECT_EQ(admit(), StatusCode::kOk);
   Submit();
   lane_.WaitForStart(2);
@@ -366,7 +434,7 @@ TEST_F(SingleLaneTest, RetryAfterIsTheBacklogOverTheMeasuredRate) {
   Submit();
   lane_.WaitForStart(2);
   for (std::size_t i = 0; i < BatchLimits{}.queue_capacity; ++i) Submit();
-  EXPECT_EQ(batcher_.Admit(model_, 1, {}).retry_after(), std::chrono::milliseconds(256 * 20));
+  EXPECT_EQ(batcher_.Admit(model_, {}).retry_after(), std::chrono::milliseconds(256 * 20));
   batcher_.RemoveModel(model_);
   lane_.Finish();
 }
@@ -379,9 +447,9 @@ TEST(InlineLaneTest, DoneMayBeCalledInsideStart) {
   DynamicBatcher batcher(clock, metrics, {&lane});
   BatchLimits limits;
   limits.max_batch = 2;
-  const ModelId model = batcher.AddModel("m", limits, {});
+  const ModelId model = batcher.AddModel("m", "1", limits, {});
   for (int i = 0; i < 5; ++i) {
-    ScheduledRequestPtr request = std::make_unique<PuppetRequest>(ledger);
+    ScheduledRequestPtr request = std::make_shared<PuppetRequest>(ledger);
     ASSERT_TRUE(batcher.Submit(model, request).ok());
   }
   EXPECT_TRUE(batcher.WaitIdle(TimePoint::max()));

@@ -9,8 +9,9 @@
 namespace xcloud {
 namespace {
 
-const LaneView kFree{0, false};
-const LaneView kBusy{0, true};
+const LaneView kFree{};
+const LaneView kBusy{.running = 1};
+const LaneView kFreeOf1{.device = 1};
 
 TEST(PolicyTest, NothingWaitsMeansOnlyAnEventMatters) {
   PolicyWorld world({kFree});
@@ -29,7 +30,7 @@ TEST(PolicyTest, FreeLaneTakesAWaitingRequestAtOnce) {
   ASSERT_TRUE(decision.start.has_value());
   EXPECT_EQ(decision.start->queue, queue);
   EXPECT_EQ(decision.start->lane, 1U);
-  EXPECT_EQ(decision.start->requests, 1U);
+  EXPECT_EQ(decision.start->takes.size(), 1U);
   EXPECT_EQ(decision.start->reason, CloseReason::kIdleLane);
   EXPECT_EQ(decision.look_again, AtMs(0));
 }
@@ -54,7 +55,7 @@ TEST(PolicyTest, BatchTakesAsManyWholeRequestsAsFit) {
   world.Add(queue, {.arrival_ms = 2, .items = 2});
   const PolicyDecision decision = world.DecideAt(3);
   ASSERT_TRUE(decision.start.has_value());
-  EXPECT_EQ(decision.start->requests, 2U);
+  EXPECT_EQ(decision.start->takes.size(), 2U);
   EXPECT_EQ(decision.start->items, 3U);
   EXPECT_EQ(decision.start->reason, CloseReason::kFull);
 }
@@ -65,7 +66,7 @@ TEST(PolicyTest, ExactlyFullBatchIsFull) {
   for (int i = 0; i < 2; ++i) world.Add(queue, {});
   const PolicyDecision decision = world.DecideAt(0);
   ASSERT_TRUE(decision.start.has_value());
-  EXPECT_EQ(decision.start->requests, 2U);
+  EXPECT_EQ(decision.start->takes.size(), 2U);
   EXPECT_EQ(decision.start->reason, CloseReason::kFull);
 }
 
@@ -120,9 +121,9 @@ TEST(PolicyTest, ExpiredRequestsAreRefusedAtTheirInstantEvenWhenNoLaneIsFree) {
   ASSERT_EQ(decision.refusals.size(), 2U);
   for (const PolicyRefusal& refusal : decision.refusals) {
     EXPECT_EQ(refusal.reason, RefuseReason::kExpired);
-    EXPECT_EQ(refusal.key.deadline, AtMs(10));
+    EXPECT_EQ(refusal.key.due, AtMs(10));
   }
-  EXPECT_EQ(decision.look_again, AtMs(11));
+  EXPECT_EQ(decision.look_again, AtMs(10));  // at once, after an act
 }
 
 TEST(PolicyTest, ExpiredRequestsAreNotPartOfTheBatchThatStartsBesideThem) {
@@ -133,7 +134,7 @@ TEST(PolicyTest, ExpiredRequestsAreNotPartOfTheBatchThatStartsBesideThem) {
   const PolicyDecision decision = world.DecideAt(6);
   EXPECT_EQ(decision.refusals.size(), 1U);
   ASSERT_TRUE(decision.start.has_value());
-  EXPECT_EQ(decision.start->requests, 1U);
+  EXPECT_EQ(decision.start->takes.size(), 1U);
 }
 
 TEST(PolicyTest, CancelledRequestsAreDroppedWhenTheyAreMet) {
@@ -149,7 +150,7 @@ TEST(PolicyTest, CancelledRequestsAreDroppedWhenTheyAreMet) {
   EXPECT_EQ(decision.refusals[1].key.arrival, AtMs(2));
   EXPECT_EQ(decision.refusals[0].reason, RefuseReason::kCancelled);
   ASSERT_TRUE(decision.start.has_value());
-  EXPECT_EQ(decision.start->requests, 2U);
+  EXPECT_EQ(decision.start->takes.size(), 2U);
 }
 
 TEST(PolicyTest, QueueOfCancelledRequestsStartsNothing) {
@@ -159,50 +160,297 @@ TEST(PolicyTest, QueueOfCancelledRequestsStartsNothing) {
   const PolicyDecision decision = world.DecideAt(0);
   EXPECT_EQ(decision.refusals.size(), 1U);
   EXPECT_FALSE(decision.start.has_value());
-  EXPECT_EQ(decision.look_again, TimePoint::max());
 }
 
 TEST(PolicyTest, ProfileCapsTheBatchSoThatTheOldestMeetsItsDeadline) {
   PolicyWorld world({kFree});
   const std::size_t queue = world.AddQueue(8);
-  for (const std::size_t n : {1, 2, 4, 8}) world.profile(queue).Learn(0, n, Ms(10.0 * n));
-  world.Add(queue, {.deadline_ms = 30});
+  world.LearnLinear(queue, 10, 8);
+  world.Add(queue, {.deadline_ms = 31});
   for (int i = 0; i < 5; ++i) world.Add(queue, {.deadline_ms = 200});
   const PolicyDecision decision = world.DecideAt(0);
   ASSERT_TRUE(decision.start.has_value());
-  EXPECT_EQ(decision.start->requests, 3U);
+  EXPECT_EQ(decision.start->takes.size(), 3U);
   EXPECT_EQ(decision.start->reason, CloseReason::kDeadline);
 }
 
 TEST(PolicyTest, CapMindsATighterDeadlineOfLowerPriority) {
   PolicyWorld world({kFree});
   const std::size_t queue = world.AddQueue(8);
-  for (const std::size_t n : {1, 2, 4, 8}) world.profile(queue).Learn(0, n, Ms(10.0 * n));
+  world.LearnLinear(queue, 10, 8);
   world.Add(queue, {.deadline_ms = 200, .priority = Priority::kHigh});
-  world.Add(queue, {.deadline_ms = 20, .priority = Priority::kNormal});
+  world.Add(queue, {.deadline_ms = 21, .priority = Priority::kNormal});
   world.Add(queue, {.deadline_ms = 200, .priority = Priority::kNormal});
-  EXPECT_EQ(world.DecideAt(0).start->requests, 2U);
+  EXPECT_EQ(world.DecideAt(0).start->takes.size(), 2U);
 }
 
 TEST(PolicyTest, UnknownTimesCapNothing) {
   PolicyWorld world({kFree});
   const std::size_t queue = world.AddQueue(8);
   for (int i = 0; i < 6; ++i) world.Add(queue, {.deadline_ms = 1});
-  EXPECT_EQ(world.DecideAt(0).start->requests, 6U);
+  EXPECT_EQ(world.DecideAt(0).start->takes.size(), 6U);
 }
 
-TEST(PolicyTest, RequestThatWillBeLateGoesAllTheSameAndBindsNobody) {
+TEST(PolicyTest, WhatCannotFinishIsDroppedBeforeItsDeadlineAndBindsNobody) {
   PolicyWorld world({kFree});
   const std::size_t queue = world.AddQueue(8);
-  for (const std::size_t n : {1, 2, 4, 8}) world.profile(queue).Learn(0, n, Ms(10.0 * n));
+  world.LearnLinear(queue, 10, 8);
   world.Add(queue, {.deadline_ms = 5});   // needs 10
-  world.Add(queue, {.deadline_ms = 30});  // holds the batch to three
+  world.Add(queue, {.deadline_ms = 31});  // holds the batch to three
   for (int i = 0; i < 5; ++i) world.Add(queue, {.deadline_ms = 200});
-  EXPECT_EQ(world.DecideAt(0).start->requests, 3U);
+  const PolicyDecision decision = world.DecideAt(0);
+  ASSERT_EQ(decision.refusals.size(), 1U);
+  EXPECT_EQ(decision.refusals[0].reason, RefuseReason::kLate);
+  EXPECT_EQ(decision.start->takes.size(), 3U);
+}
+
+TEST(PolicyTest, LooksAgainWhenTheProfileWillCallTheFirstOneLate) {
+  PolicyWorld world({kBusy});
+  const std::size_t queue = world.AddQueue(8);
+  world.LearnLinear(queue, 10, 8);
+  world.Add(queue, {.deadline_ms = 50});
+  const TimePoint last_chance = AtMs(40) - kReplyMargin;
+  EXPECT_EQ(world.DecideAt(0).look_again, last_chance + Duration(1));
+  EXPECT_TRUE(Decide({world.views, world.lanes, last_chance}).refusals.empty());
+  EXPECT_EQ(Decide({world.views, world.lanes, last_chance + Duration(1)}).refusals.size(), 1U);
+}
+
+TEST(PolicyTest, AProbeRunsAloneAgainstTheProfile) {
+  PolicyWorld world({kFree});
+  const std::size_t queue = world.AddQueue(8);
+  world.LearnLinear(queue, 10, 8);
+  world.Add(queue, {.deadline_ms = 5});
+  world.Add(queue, {.deadline_ms = 200});
+  world.views[queue].probe = true;
+  const PolicyDecision decision = world.DecideAt(0);
+  EXPECT_TRUE(decision.refusals.empty());
+  ASSERT_TRUE(decision.start.has_value());
+  EXPECT_EQ(decision.start->takes.size(), 1U);
+}
+
+TEST(PolicyTest, OverloadShedsTheTightestForAFullBatch) {
+  // A batch of 8 costs hardly more than one of 1, so serving the head alone would waste the lane.
+  PolicyWorld world({kFree});
+  const std::size_t queue = world.AddQueue(8);
+  world.views[queue].limits.latency_goal = Ms(40);
+  for (std::size_t n = 1; n <= 8; ++n) world.profile(queue).Learn(0, n, Ms(10 + 1.0 * n));
+  world.Add(queue, {.arrival_ms = -28, .deadline_ms = 12});  // can still afford a batch of one
+  for (int i = 0; i < 12; ++i) world.Add(queue, {.deadline_ms = 40});
+  const PolicyDecision decision = world.DecideAt(0);
+  ASSERT_EQ(decision.refusals.size(), 1U);
+  EXPECT_EQ(decision.refusals[0].reason, RefuseReason::kShed);
+  EXPECT_EQ(decision.refusals[0].key.due, AtMs(12));
+  ASSERT_TRUE(decision.start.has_value());
+  EXPECT_EQ(decision.start->items, 8U);
+}
+
+TEST(PolicyTest, NobodyIsShedWhileTheQueueIsShort) {
+  PolicyWorld world({kFree});
+  const std::size_t queue = world.AddQueue(8);
+  world.views[queue].limits.latency_goal = Ms(40);
+  for (std::size_t n = 1; n <= 8; ++n) world.profile(queue).Learn(0, n, Ms(10 + 1.0 * n));
+  world.Add(queue, {.arrival_ms = -28, .deadline_ms = 12});
+  for (int i = 0; i < 3; ++i) world.Add(queue, {.deadline_ms = 40});
+  const PolicyDecision decision = world.DecideAt(0);
+  EXPECT_TRUE(decision.refusals.empty());
+  EXPECT_EQ(decision.start->items, 1U);
+  EXPECT_EQ(decision.start->reason, CloseReason::kDeadline);
+}
+
+TEST(PolicyTest, NobodyIsShedWhereALargerBatchGainsNothing) {
+  PolicyWorld world({kFree});  // as on a CPU: eight take eight times as long as one
+  const std::size_t queue = world.AddQueue(8);
+  world.views[queue].limits.latency_goal = Ms(200);
+  world.LearnLinear(queue, 10, 8);
+  world.Add(queue, {.arrival_ms = -180, .deadline_ms = 20});
+  for (int i = 0; i < 20; ++i) world.Add(queue, {.deadline_ms = 200});
+  const PolicyDecision decision = world.DecideAt(0);
+  EXPECT_TRUE(decision.refusals.empty());
+  EXPECT_EQ(decision.start->items, 1U);
+}
+
+TEST(PolicyTest, EachEighthBatchGoesToAPriorityThatWasPassedOver) {
+  PolicyWorld world({kFree});
+  const std::size_t busy = world.AddQueue(1);
+  const std::size_t quiet = world.AddQueue(1);
+  world.Add(quiet, {.priority = Priority::kLow});
+  for (std::uint32_t batch = 1; batch < kTurn; ++batch) {
+    world.Add(busy, {.arrival_ms = 1.0 * batch, .deadline_ms = 50, .priority = Priority::kHigh});
+    const PolicyDecision decision = world.DecideAt(9);
+    ASSERT_EQ(decision.start->queue, busy) << batch;
+    EXPECT_EQ(decision.passed_over[2], batch);
+    world.queue(busy).Take(decision.start->takes[0].key);
+    world.passed_over = decision.passed_over;
+  }
+  world.Add(busy, {.deadline_ms = 50, .priority = Priority::kHigh});
+  const PolicyDecision decision = world.DecideAt(9);
+  EXPECT_EQ(decision.start->queue, quiet);
+  EXPECT_EQ(decision.passed_over[2], 0U);
+}
+
+TEST(PolicyTest, TurnsOfAPriorityAreCountedOnlyWhileItWaits) {
+  PolicyWorld world({kFree});
+  const std::size_t busy = world.AddQueue(1);
+  world.passed_over = {0, 0, kTurn - 1};
+  world.Add(busy, {.priority = Priority::kHigh});
+  EXPECT_EQ(world.DecideAt(9).passed_over[2], 0U);
+}
+
+TEST(PolicyTest, BatchOfATurnIsFilledFromItsPriorityFirst) {
+  PolicyWorld world({kFree});
+  const std::size_t queue = world.AddQueue(3);
+  for (int i = 0; i < 4; ++i) world.Add(queue, {.arrival_ms = 5, .priority = Priority::kHigh});
+  for (int i = 0; i < 2; ++i) world.Add(queue, {.arrival_ms = 6, .priority = Priority::kLow});
+  world.passed_over = {0, 0, kTurn - 1};
+  const PolicyDecision decision = world.DecideAt(9);
+  ASSERT_EQ(decision.start->takes.size(), 3U);
+  EXPECT_EQ(decision.start->takes[0].key.priority, Priority::kLow);
+  EXPECT_EQ(decision.start->takes[1].key.priority, Priority::kLow);
+  EXPECT_EQ(decision.start->takes[2].key.priority, Priority::kHigh);
+}
+
+TEST(PolicyTest, AModelFarAheadInLaneTimeWaitsForTheOthers) {
+  PolicyWorld world({kFree});
+  const std::size_t greedy = world.AddQueue(4);
+  const std::size_t modest = world.AddQueue(4);
+  world.Add(greedy, {.deadline_ms = 10});
+  world.Add(modest, {.deadline_ms = 500});
+  world.views[greedy].lane_time = kFairWindow;
+  EXPECT_EQ(world.DecideAt(0).start->queue, greedy);  // within the window: by deadline
+  world.views[greedy].lane_time = kFairWindow + Duration(1);
+  EXPECT_EQ(world.DecideAt(0).start->queue, modest);
+}
+
+TEST(PolicyTest, LatestStartGoesFirstNotTheEarliestDeadline) {
+  PolicyWorld world({kFree});
+  const std::size_t quick = world.AddQueue(4);
+  const std::size_t slow = world.AddQueue(4);
+  world.LearnLinear(quick, 1, 4);
+  world.LearnLinear(slow, 50, 4);
+  world.Add(quick, {.deadline_ms = 80});  // may start as late as 79
+  world.Add(slow, {.deadline_ms = 100});  // must start by 50
+  EXPECT_EQ(world.DecideAt(0).start->queue, slow);
+}
+
+TEST(PolicyTest, WhatOnlyABusyFasterDeviceCanMakeWaitsForItAndTheSlowOneTakesTheNext) {
+  PolicyWorld world({kBusy, kFreeOf1}, 2);
+  const std::size_t queue = world.AddQueue(4);
+  world.LearnLinear(queue, 5, 4, 0);
+  world.LearnLinear(queue, 50, 4, 1);
+  world.Add(queue, {.deadline_ms = 20});
+  EXPECT_FALSE(world.DecideAt(0).start.has_value());
+  world.Add(queue, {.deadline_ms = 90});
+  const PolicyDecision decision = world.DecideAt(0);
+  ASSERT_TRUE(decision.start.has_value());
+  EXPECT_EQ(decision.start->lane, 1U);
+  ASSERT_EQ(decision.start->takes.size(), 1U);
+  EXPECT_EQ(decision.start->takes[0].key.due, AtMs(90));
+}
+
+TEST(PolicyTest, QuarantinedLanesGetNothingAndPromiseNothing) {
+  PolicyWorld world({LaneView{.usable = false}, kFreeOf1}, 2);
+  const std::size_t queue = world.AddQueue(4);
+  world.LearnLinear(queue, 5, 4, 0);
+  world.LearnLinear(queue, 50, 4, 1);
+  world.Add(queue, {.deadline_ms = 90});
+  EXPECT_EQ(world.DecideAt(0).start->lane, 1U);
+  world.Add(queue, {.deadline_ms = 20});  // device 0 could, but is not well
+  const PolicyDecision decision = world.DecideAt(0);
+  ASSERT_EQ(decision.refusals.size(), 1U);
+  EXPECT_EQ(decision.refusals[0].key.due, AtMs(20));
+  world.lanes[1].usable = false;
+  EXPECT_FALSE(world.DecideAt(0).start.has_value());
+}
+
+TEST(PolicyTest, LaneOfDepthTwoTakesAFullBatchAheadAndOnlyThat) {
+  PolicyWorld world({LaneView{.running = 1, .depth = 2, .free_at = AtMs(30)}});
+  const std::size_t queue = world.AddQueue(2);
+  world.LearnLinear(queue, 10, 2);
+  world.Add(queue, {.deadline_ms = 45});  // begins at 30: a batch of two would be done at 50
+  EXPECT_FALSE(world.DecideAt(0).start.has_value());
+  world.Add(queue, {.deadline_ms = 90});
+  world.Add(queue, {.deadline_ms = 95});
+  const PolicyDecision decision = world.DecideAt(0);
+  ASSERT_TRUE(decision.start.has_value());
+  EXPECT_EQ(decision.start->takes.size(), 1U);
+  EXPECT_EQ(decision.start->finish, AtMs(40));
+}
+
+TEST(PolicyTest, RequestOfMoreItemsThanABatchIsSplit) {
+  PolicyWorld world({kFree});
+  const std::size_t queue = world.AddQueue(4);
+  world.Add(queue, {.arrival_ms = 0, .items = 3});
+  world.Add(queue, {.arrival_ms = 1, .items = 9});
+  PolicyDecision decision = world.DecideAt(2);
+  ASSERT_EQ(decision.start->takes.size(), 2U);
+  EXPECT_EQ(decision.start->takes[1].items, 1U);
+  EXPECT_EQ(decision.start->reason, CloseReason::kFull);
+  for (const PolicyTake& take : decision.start->takes) world.queue(queue).Take(take.key, take.items);
+  EXPECT_EQ(world.queue(queue).items(), 8U);
+  decision = world.DecideAt(2);
+  EXPECT_EQ(decision.start->items, 4U);
+  const Waiting second = world.queue(queue).Take(decision.start->takes[0].key, 4);
+  EXPECT_EQ(second.part.first, 1U);
+  EXPECT_EQ(second.part.items, 4U);
+}
+
+TEST(PolicyTest, GroupOfAFailedBatchRunsAlone) {
+  PolicyWorld world({kFree});
+  const std::size_t queue = world.AddQueue(8);
+  for (int i = 0; i < 3; ++i) world.Add(queue, {.arrival_ms = 1.0 * i});
+  std::vector<Waiting> failed;
+  failed.push_back(world.queue(queue).Take(world.queue(queue).InClass(1).begin()->first));
+  failed.push_back(world.queue(queue).Take(world.queue(queue).InClass(1).begin()->first));
+  world.queue(queue).PushBack(std::move(failed), /*grouped=*/true, std::chrono::hours(24));
+  PolicyDecision decision = world.DecideAt(5);
+  ASSERT_EQ(decision.start->takes.size(), 2U);
+  EXPECT_EQ(decision.start->reason, CloseReason::kRetry);
+  for (const PolicyTake& take : decision.start->takes) world.queue(queue).Take(take.key);
+  decision = world.DecideAt(5);
+  EXPECT_EQ(decision.start->takes.size(), 1U);
+  EXPECT_EQ(decision.start->reason, CloseReason::kIdleLane);
+}
+
+TEST(PolicyTest, RunsAtALargerSizeThatIsCheaper) {
+  PolicyWorld world({kFree});
+  const std::size_t queue = world.AddQueue(4);
+  world.profile(queue).Learn(0, 1, Ms(10));
+  world.profile(queue).Learn(0, 2, Ms(20));
+  world.profile(queue).Learn(0, 3, Ms(40));
+  world.profile(queue).Learn(0, 4, Ms(25));
+  for (int i = 0; i < 3; ++i) world.Add(queue, {});
+  const PolicyDecision decision = world.DecideAt(0);
+  EXPECT_EQ(decision.start->items, 3U);
+  EXPECT_EQ(decision.start->run_items, 4U);
+}
+
+TEST(PolicyTest, DeferralWaitsWhileOneMoreItemWouldStillBeInTime) {
+  PolicyWorld world({kFree});
+  const std::size_t queue = world.AddQueue(4);
+  world.views[queue].limits.defer = true;
+  world.LearnLinear(queue, 10, 4);
+  world.Add(queue, {.deadline_ms = 60});
+  PolicyDecision decision = world.DecideAt(0);
+  EXPECT_FALSE(decision.start.has_value());
+  EXPECT_EQ(decision.look_again, AtMs(40) - kReplyMargin);  // two take 20
+  decision = world.DecideAt(40);
+  ASSERT_TRUE(decision.start.has_value());
+  EXPECT_EQ(decision.start->reason, CloseReason::kDeadline);
+}
+
+TEST(PolicyTest, ManyRefusalsComeInSeveralDecisions) {
+  PolicyWorld world({kFree});
+  const std::size_t queue = world.AddQueue(4);
+  for (std::size_t i = 0; i <= kMaxRefusals; ++i) world.Add(queue, {.deadline_ms = 5});
+  const PolicyDecision decision = world.DecideAt(6);
+  EXPECT_EQ(decision.refusals.size(), kMaxRefusals);
+  EXPECT_EQ(decision.look_again, AtMs(6));
+  for (const PolicyRefusal& refusal : decision.refusals) world.queue(queue).Take(refusal.key);
+  EXPECT_EQ(world.DecideAt(6).refusals.size(), 1U);
 }
 
 TEST(PolicyTest, FastestDeviceForTheBatchIsPreferred) {
-  PolicyWorld world({{0, false}, {1, false}}, 2);
+  PolicyWorld world({kFree, kFreeOf1}, 2);
   const std::size_t queue = world.AddQueue(8);
   // Device 0 is fast for one, device 1 for many.
   world.profile(queue).Learn(0, 1, Ms(5));
@@ -213,7 +461,7 @@ TEST(PolicyTest, FastestDeviceForTheBatchIsPreferred) {
   EXPECT_EQ(world.DecideAt(0).start->lane, 0U);
   for (int i = 0; i < 7; ++i) world.Add(queue, {});
   EXPECT_EQ(world.DecideAt(0).start->lane, 1U);
-  world.lanes[1].busy = true;
+  world.lanes[1].running = 1;
   EXPECT_EQ(world.DecideAt(0).start->lane, 0U);
 }
 
@@ -226,7 +474,7 @@ TEST(PolicyTest, DelayHoldsAPartialBatchUntilItRunsOut) {
   EXPECT_EQ(world.DecideAt(4).look_again, AtMs(5));
   const PolicyDecision decision = world.DecideAt(5);
   ASSERT_TRUE(decision.start.has_value());
-  EXPECT_EQ(decision.start->requests, 2U);
+  EXPECT_EQ(decision.start->takes.size(), 2U);
   EXPECT_EQ(decision.start->reason, CloseReason::kDelay);
 }
 
@@ -251,13 +499,13 @@ TEST(PolicyTest, DelayIsNotKeptForAFullBatch) {
 TEST(PolicyTest, DelayNeverRunsPastTheBudgetOfTheTightest) {
   PolicyWorld world({kFree});
   const std::size_t queue = world.AddQueue(4, /*delay_ms=*/50);
-  for (const std::size_t n : {1, 2, 4}) world.profile(queue).Learn(0, n, Ms(10.0 * n));
+  world.LearnLinear(queue, 10, 4);
   world.Add(queue, {.deadline_ms = 90, .priority = Priority::kHigh});
   world.Add(queue, {.deadline_ms = 60});
-  EXPECT_EQ(world.DecideAt(0).look_again, AtMs(40));
-  const PolicyDecision decision = world.DecideAt(40);
+  EXPECT_EQ(world.DecideAt(0).look_again, AtMs(40) - kReplyMargin);
+  const PolicyDecision decision = world.DecideAt(39.5);
   ASSERT_TRUE(decision.start.has_value());
-  EXPECT_EQ(decision.start->requests, 2U);
+  EXPECT_EQ(decision.start->takes.size(), 2U);
   EXPECT_EQ(decision.start->reason, CloseReason::kDeadline);
 }
 

@@ -7,10 +7,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "core/cancel.h"
+#include "core/item_join.h"
 #include "core/mutex.h"
 #include "core/scheduled_request.h"
 
@@ -70,16 +72,33 @@ class PuppetRequest final : public ScheduledRequest {
 
   std::size_t id() const { return id_; }
   const CancelTokenPtr& cancel() const { return cancel_; }
-  void Answer() { ledger_.End(id_, Ending::kAnswered); }
+  // `items` is set before the first of these two.
+  void Answer(std::size_t count = 1) { EndItems(count, Status::Ok()); }
 
   bool Cancelled() const override { return cancel_->Cancelled(); }
-  void Refuse(std::size_t, std::size_t, Status status) override {
-    ledger_.End(id_, Ending::kRefused, std::move(status));
+  void Refuse(std::size_t, std::size_t count, Status status) override {
+    EndItems(count, std::move(status));
   }
 
  private:
+  // The last item ends the request: answered when all of them were.
+  void EndItems(std::size_t count, Status status) {
+    ItemJoin* join = nullptr;
+    {
+      MutexLock lock(mutex_);
+      if (!join_) join_.emplace(items);
+      join = &*join_;
+    }
+    if (!join->End(count, std::move(status))) return;
+    Status whole = join->TakeStatus();
+    const Ending ending = whole.ok() ? Ending::kAnswered : Ending::kRefused;
+    ledger_.End(id_, ending, std::move(whole));
+  }
+
   RequestLedger& ledger_;
   const std::size_t id_;
+  Mutex mutex_;
+  std::optional<ItemJoin> join_ XC_GUARDED_BY(mutex_);
   const CancelTokenPtr cancel_ = std::make_shared<CancelToken>();
 };
 
