@@ -44,8 +44,7 @@ Duration OthersTime(const AdmissionQuery& query, std::size_t own_class, Duration
   Duration sum{};
   for (const QueueView& other : query.others) {
     if (other.waiting == query.queue.waiting || other.waiting->empty()) continue;
-    const std::size_t more_urgent =
-        own_class == 0 ? 0 : ItemsUpTo(*other.waiting, own_class - 1);
+    const std::size_t more_urgent = own_class == 0 ? 0 : ItemsUpTo(*other.waiting, own_class - 1);
     const std::size_t as_urgent = other.waiting->ItemsInClass(own_class);
     sum += LaneTime(query, other, more_urgent);
     sum += std::min(LaneTime(query, other, as_urgent), own);
@@ -74,13 +73,12 @@ double PromisedItemsPerSecond(const AdmissionQuery& query) {
 Refusal Late(const AdmissionQuery& query, TimePoint finish) {
   const TimePoint deadline = query.request.deadline.when();
   const std::chrono::milliseconds retry_after = Bounded(finish - deadline);
-  return {RefuseReason::kBacklog,
-          Status::Overloaded("the answer would take about " + Milliseconds(finish - query.now) +
-                                 " with what waits already, and " +
-                                 Milliseconds(deadline - query.now) +
-                                 " are left to the deadline; try again in " +
-                                 Milliseconds(retry_after),
-                             retry_after)};
+  return {
+      RefuseReason::kBacklog,
+      Status::Overloaded("the answer would take about " + Milliseconds(finish - query.now) +
+                             " with what waits already, and " + Milliseconds(deadline - query.now) +
+                             " are left to the deadline; try again in " + Milliseconds(retry_after),
+                         retry_after)};
 }
 
 std::optional<Refusal> CheckTime(const AdmissionQuery& query) {
@@ -90,10 +88,10 @@ std::optional<Refusal> CheckTime(const AdmissionQuery& query) {
   const Duration alone = FastestCost(query.lanes, query.queue, query.request.items);
   if (alone == Duration::zero()) return std::nullopt;
   if (alone + kReplyMargin > left) {
-    return Refusal{RefuseReason::kUnreachable,
-                   Status::DeadlineExceeded("the model needs about " + Milliseconds(alone) +
-                                            " and " + Milliseconds(left) +
-                                            " are left to the deadline")};
+    return Refusal{
+        RefuseReason::kUnreachable,
+        Status::DeadlineExceeded("the model needs about " + Milliseconds(alone) + " and " +
+                                 Milliseconds(left) + " are left to the deadline")};
   }
   const TimePoint finish = PredictFinish(query) + kReplyMargin;
   if (finish > deadline) return Late(query, finish);
@@ -154,10 +152,10 @@ std::optional<Refusal> CheckAdmission(const AdmissionQuery& query) {
   const AdmitQuery& request = query.request;
   const std::size_t capacity = query.queue.limits.queue_capacity;
   if (request.items == 0 || request.items > capacity) {
-    return Refusal{RefuseReason::kTooLarge,
-                   Status::InvalidArgument("a request may hold 1 to " + std::to_string(capacity) +
-                                           " images, this one holds " +
-                                           std::to_string(request.items))};
+    return Refusal{
+        RefuseReason::kTooLarge,
+        Status::InvalidArgument("a request may hold 1 to " + std::to_string(capacity) +
+                                " images, this one holds " + std::to_string(request.items))};
   }
   if (request.deadline.Expired(query.now)) {
     return Refusal{RefuseReason::kExpired,

@@ -22,7 +22,9 @@ class DeviceHealthTable {
  public:
   explicit DeviceHealthTable(const std::vector<std::string>& names);
 
-  bool Usable(std::size_t device) const { return entries_[device].health.state == DeviceState::kReady; }
+  bool Usable(std::size_t device) const {
+    return entries_[device].health.state == DeviceState::kReady;
+  }
   // A batch failed because of the device, or hung. One more while it is in quarantine counts, and
   // puts off nothing.
   void Fault(std::size_t device, std::string reason, TimePoint now);

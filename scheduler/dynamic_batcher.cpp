@@ -43,9 +43,8 @@ std::map<std::string, std::size_t, std::less<>> Numbered(const std::vector<std::
   return numbers;
 }
 
-std::vector<std::size_t> DeviceOf(
-    const std::vector<BatchExecutor*>& lanes,
-    const std::map<std::string, std::size_t, std::less<>>& numbers) {
+std::vector<std::size_t> DeviceOf(const std::vector<BatchExecutor*>& lanes,
+                                  const std::map<std::string, std::size_t, std::less<>>& numbers) {
   std::vector<std::size_t> devices;
   for (const BatchExecutor* lane : lanes) devices.push_back(numbers.at(lane->info().device));
   return devices;
@@ -446,9 +445,8 @@ std::size_t DynamicBatcher::IndexOf(ModelId model) const {
 std::optional<Refusal> DynamicBatcher::Check(ModelId id, const Model& model,
                                              const AdmitQuery& query, TimePoint now) const {
   const bool probe = model.queue.empty() && IsProbe(model, now);
-  std::optional<Refusal> refusal =
-      CheckAdmission({views_[IndexOf(id)], board_.views(), views_, model.rate.ItemsPerSecond(),
-                      query, now, probe});
+  std::optional<Refusal> refusal = CheckAdmission({views_[IndexOf(id)], board_.views(), views_,
+                                                   model.rate.ItemsPerSecond(), query, now, probe});
   if (refusal) model.metrics.Refused(refusal->reason);
   return refusal;
 }

@@ -136,14 +136,13 @@ class DynamicBatcher final : public BatchScheduler {
   void Finish(std::size_t lane, std::uint64_t run, const BatchReport& report) XC_EXCLUDES(mutex_);
   void FinishBatch(std::size_t lane, BatchRun& run, const BatchReport& report, TimePoint now,
                    std::vector<Refused>& refused) XC_REQUIRES(mutex_);
-  void FinishProbe(std::size_t lane, const BatchReport& report, TimePoint now)
-      XC_REQUIRES(mutex_);
+  void FinishProbe(std::size_t lane, const BatchReport& report, TimePoint now) XC_REQUIRES(mutex_);
   void TakeBackHung(TimePoint now, std::vector<Refused>& refused) XC_REQUIRES(mutex_);
   void BeginProbes(TimePoint now, Work& work) XC_REQUIRES(mutex_);
   TimePoint NextProbe() const XC_REQUIRES(mutex_);
   void Fault(std::size_t lane, const std::string& reason, TimePoint now) XC_REQUIRES(mutex_);
-  void RunAgain(BatchRun& run, bool device_failed, const Status& why,
-                std::vector<Refused>& refused) XC_REQUIRES(mutex_);
+  void RunAgain(BatchRun& run, bool device_failed, const Status& why, std::vector<Refused>& refused)
+      XC_REQUIRES(mutex_);
   void Requeue(Model& model, std::vector<Waiting> parts) XC_REQUIRES(mutex_);
   void NoteEnd() XC_REQUIRES(mutex_);
 

@@ -16,9 +16,7 @@ namespace xcloud {
 class FairShare {
  public:
   // The queue was empty, with nothing running, and a request came.
-  void Join(QueueView& queue) const {
-    queue.lane_time = std::max(queue.lane_time, virtual_now_);
-  }
+  void Join(QueueView& queue) const { queue.lane_time = std::max(queue.lane_time, virtual_now_); }
   void Start(QueueView& queue, Duration expected) {
     virtual_now_ = std::max(virtual_now_, queue.lane_time);
     queue.lane_time += expected;

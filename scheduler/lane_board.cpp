@@ -96,10 +96,9 @@ std::optional<std::size_t> LaneBoard::EmptyLane(std::size_t device) const {
 }
 
 std::size_t LaneBoard::BusyLanes(std::size_t device) const {
-  return static_cast<std::size_t>(
-      std::count_if(views_.begin(), views_.end(), [device](const LaneView& view) {
-        return view.device == device && view.running > 0;
-      }));
+  return static_cast<std::size_t>(std::count_if(
+      views_.begin(), views_.end(),
+      [device](const LaneView& view) { return view.device == device && view.running > 0; }));
 }
 
 std::size_t LaneBoard::Lanes(std::size_t device) const {

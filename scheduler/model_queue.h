@@ -63,7 +63,9 @@ class ModelQueue {
   // Nothing that waits is lost when it shrinks. REQUIRES: capacity > 0.
   void SetCapacity(std::size_t capacity);
 
-  bool HasRoom(std::size_t items) const { return items_ <= capacity_ && items <= capacity_ - items_; }
+  bool HasRoom(std::size_t items) const {
+    return items_ <= capacity_ && items <= capacity_ - items_;
+  }
   // Takes the request exactly when the result is true; a full queue leaves it untouched.
   [[nodiscard]] bool TryPush(ScheduledRequestPtr& request, TimePoint now, Duration patience);
   // The parts of a batch that failed: as one group when `grouped`. Beyond the capacity if need be.

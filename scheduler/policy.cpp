@@ -18,7 +18,6 @@ struct Candidate {
   TimePoint over_at = TimePoint::max();  // when the earliest deadline's request is to be refused
   TimePoint earliest_deadline = TimePoint::max();
   CloseReason reason = CloseReason::kIdleLane;
-  bool tried = false;
 };
 
 // Whether a lane can begin something now, or take a full batch ahead.
@@ -123,9 +122,8 @@ class Decider {
   }
 
   bool IsRefused(std::size_t queue, const WaitingKey& key) const {
-    return std::any_of(
-        decision_.refusals.rbegin(), decision_.refusals.rend(),
-        [&](const PolicyRefusal& r) { return r.queue == queue && r.key == key; });
+    return std::any_of(decision_.refusals.rbegin(), decision_.refusals.rend(),
+                       [&](const PolicyRefusal& r) { return r.queue == queue && r.key == key; });
   }
 
   // Step 2. When the candidate may leave; sets why.
@@ -167,12 +165,11 @@ class Decider {
   }
 
   bool AnyHead(std::size_t c) const {
-    return std::any_of(ready_.begin(), ready_.end(), [c](const Candidate& candidate) {
-      return !candidate.tried && candidate.heads[c] != nullptr;
-    });
+    return std::any_of(ready_.begin(), ready_.end(),
+                       [c](const Candidate& candidate) { return candidate.heads[c] != nullptr; });
   }
 
-  // Step 3. REQUIRES: a ready candidate that was not tried.
+  // Step 3. REQUIRES: a head is left.
   std::size_t ClassInTurn() const {
     for (std::size_t c = ModelQueue::kClasses; c-- > 1;) {
       if (input_.passed_over[c] + 1 >= kTurn && AnyHead(c)) return c;
@@ -182,11 +179,11 @@ class Decider {
     return c;
   }
 
-  // Step 4. Of those not tried that have a head in the class; null = none.
+  // Step 4. REQUIRES: a head is left in the class.
   Candidate* First(std::size_t c) {
     Duration least = Duration::max();
     for (const Candidate& candidate : ready_) {
-      if (candidate.tried || candidate.heads[c] == nullptr) continue;
+      if (candidate.heads[c] == nullptr) continue;
       least = std::min(least, input_.queues[candidate.queue].lane_time);
     }
     const auto rank = [&](const Candidate& candidate) {
@@ -199,21 +196,25 @@ class Decider {
     };
     Candidate* first = nullptr;
     for (Candidate& candidate : ready_) {
-      if (candidate.tried || candidate.heads[c] == nullptr) continue;
+      if (candidate.heads[c] == nullptr) continue;
       if (first == nullptr || rank(candidate) < rank(*first)) first = &candidate;
     }
     return first;
   }
 
   void StartOne() {
-    std::size_t left = ready_.size();
-    while (left > 0 && !decision_.start) {
+    for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) had_head_[c] = AnyHead(c);
+    while (!decision_.start) {
+      const bool left = AnyHead(0) || AnyHead(1) || AnyHead(2);
+      if (!left) return;
       const std::size_t c = ClassInTurn();
       Candidate* const candidate = First(c);
       StartFrom(*candidate, c);
-      candidate->tried = true;
-      --left;
-      if (decision_.start) CountTurn(c);
+      if (decision_.start) {
+        CountTurn(c);
+      } else {
+        candidate->heads[c] = nullptr;  // only a faster device, which is busy, can make it
+      }
     }
   }
 
@@ -223,13 +224,24 @@ class Decider {
     const std::size_t items = std::min(candidate.items, queue.limits.max_batch);
     places_.clear();
     AddPlaces(queue, items, /*idle=*/true);
-    if (places_.empty() && candidate.items >= queue.limits.max_batch) {
+    const bool ahead = places_.empty();
+    if (ahead && candidate.items >= queue.limits.max_batch) {
       AddPlaces(queue, items, /*idle=*/false);
     }
     BatchFormer former(input_, candidate.queue, c, decision_.refusals);
     for (const auto& [finish, place] : places_) {
-      decision_.start = former.Form(place, candidate.reason);
-      if (decision_.start) return;
+      std::optional<PolicyStart> start = former.Form(place, candidate.reason);
+      // The walk may have met some that are over: what is left can still grow.
+      if (!start || (ahead && start->reason == candidate.reason)) continue;
+      // Nor may a lane that is too slow for its turn's priority take less urgent ones instead of
+      // another queue's.
+      const WaitingKey& first = start->takes.front().key;
+      const std::uint32_t group = candidate.heads[c]->second.group;  // goes as it is
+      const bool of_turn = ModelQueue::ClassOf(first.priority) == c ||
+                           (group != 0 && queue.waiting->At(first).group == group);
+      if (!of_turn) continue;
+      decision_.start = std::move(start);
+      return;
     }
   }
 
@@ -247,14 +259,17 @@ class Decider {
                      [](const auto& a, const auto& b) { return a.first < b.first; });
   }
 
+  // A head that only a busy device can make is not passed over by this batch, nor does it lose
+  // what it has waited for.
   void CountTurn(std::size_t started) {
     PassedOver& passed = decision_.passed_over;
     passed[started] = 0;
     for (std::size_t c = started + 1; c < ModelQueue::kClasses; ++c) {
-      const bool waits = std::any_of(ready_.begin(), ready_.end(), [c](const Candidate& one) {
-        return one.heads[c] != nullptr;
-      });
-      passed[c] = waits ? passed[c] + 1 : 0;
+      if (AnyHead(c)) {
+        ++passed[c];
+      } else if (!had_head_[c]) {
+        passed[c] = 0;
+      }
     }
   }
 
@@ -263,6 +278,7 @@ class Decider {
   std::vector<Candidate> ready_;
   std::vector<std::pair<TimePoint, BatchPlace>> places_;
   Duration own_cost_{};  // of the queue that is being looked at
+  std::array<bool, ModelQueue::kClasses> had_head_{};
   bool idle_ = false;
   bool open_ = false;
 };

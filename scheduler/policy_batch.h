@@ -33,8 +33,8 @@ class BatchFormer {
   void WalkGroup(const BatchPlace& place, std::uint32_t group);
   Step Consider(const BatchPlace& place, const WaitingKey& key, const Waiting& waiting);
   bool Shed(const BatchPlace& place);
+  bool Over(const WaitingKey& key, const Waiting& waiting);
   bool Refused(const WaitingKey& key) const;
-  const WaitingKey* Head() const;
   TimePoint Finish(const BatchPlace& place, std::size_t items) const;
 
   const PolicyInput& input_;

@@ -11,7 +11,7 @@ namespace xcloud {
 namespace {
 
 constexpr std::uint64_t kFirstSeed = 1;
-constexpr std::uint64_t kScenarios = 4000;
+constexpr std::uint64_t kScenarios = 12'000;
 
 TEST(PolicySimulationTest, InvariantsHoldInRandomScenarios) {
   const char* const asked = std::getenv("XCLOUD_SEED");
@@ -25,6 +25,11 @@ TEST(PolicySimulationTest, InvariantsHoldInRandomScenarios) {
     ASSERT_FALSE(violation.has_value()) << *violation << "\nreplay: XCLOUD_SEED=" << seed;
     const SimStats& stats = simulator.stats();
     ASSERT_EQ(stats.answered + stats.refused + stats.turned_away, scenario.arrivals.size());
+    total.split += stats.split;
+    total.retried += stats.retried;
+    total.shed += stats.shed;
+    total.poison += stats.poison;
+    total.padded += stats.padded;
     total.answered += stats.answered;
     total.refused += stats.refused;
     total.turned_away += stats.turned_away;
@@ -38,7 +43,12 @@ TEST(PolicySimulationTest, InvariantsHoldInRandomScenarios) {
   EXPECT_GT(total.answered, kScenarios * 20);
   EXPECT_GT(total.refused, kScenarios * 5);
   EXPECT_GT(total.turned_away, kScenarios * 5);
-  EXPECT_GT(total.answered, total.batches * 5 / 4);
+  EXPECT_GT(total.answered, total.batches);
+  EXPECT_GT(total.split, kScenarios);
+  EXPECT_GT(total.retried, kScenarios / 2);
+  EXPECT_GT(total.shed, kScenarios / 20);
+  EXPECT_GT(total.poison, kScenarios / 4);
+  EXPECT_GT(total.padded, kScenarios / 20);
 }
 
 TEST(PolicySimulationTest, SameSeedGivesTheSameRun) {

@@ -27,7 +27,10 @@ SimModel RandomModel(Dice& dice, std::size_t devices) {
   SimModel model;
   model.limits.max_batch = dice.Whole(1, 12);
   model.limits.queue_capacity = model.limits.max_batch * dice.Whole(1, 8);
-  if (dice.Chance(0.4)) model.limits.max_queue_delay = FromMilliseconds(dice.Real(0.5, 30));
+  if (dice.Chance(0.3)) model.limits.max_queue_delay = FromMilliseconds(dice.Real(0.5, 30));
+  if (dice.Chance(0.1)) model.limits.defer = true;
+  if (dice.Chance(0.5)) model.limits.latency_goal = FromMilliseconds(dice.Real(5, 80));
+  model.limits.patience = FromMilliseconds(dice.Real(10, 1000));
   for (std::size_t d = 0; d < devices; ++d) {
     model.times.push_back({dice.Real(0.1, 10), dice.Real(0.01, 5)});
   }
@@ -40,12 +43,16 @@ SimArrival RandomArrival(Dice& dice, const Scenario& scenario, TimePoint at) {
   arrival.at = at;
   arrival.model = dice.Whole(0, scenario.models.size() - 1);
   const SimModel& model = scenario.models[arrival.model];
-  if (dice.Chance(0.2)) arrival.items = dice.Whole(1, model.limits.max_batch);
+  if (dice.Chance(0.2)) {
+    arrival.items =
+        dice.Whole(1, std::min(2 * model.limits.max_batch, model.limits.queue_capacity));
+  }
   if (dice.Chance(0.4)) arrival.priority = static_cast<Priority>(dice.Whole(1, 3));
   if (dice.Chance(0.7)) {
     arrival.deadline = Deadline::After(at, FromMilliseconds(dice.Real(0.5, 80)));
   }
   if (dice.Chance(0.15)) arrival.cancel_at = at + FromMilliseconds(dice.Real(0, 40));
+  arrival.poison = scenario.poisoned && dice.Chance(0.02);
   return arrival;
 }
 
@@ -58,7 +65,10 @@ Scenario RandomScenario(std::uint64_t seed) {
   scenario.devices = dice.Whole(1, 3);
   for (std::size_t d = 0; d < scenario.devices; ++d) {
     const std::size_t lanes = dice.Whole(1, 2);
-    for (std::size_t i = 0; i < lanes; ++i) scenario.lanes.push_back({d, false});
+    const std::size_t depth = dice.Chance(0.2) ? 2 : 1;
+    for (std::size_t i = 0; i < lanes; ++i) {
+      scenario.lanes.push_back(LaneView{.device = d, .depth = depth});
+    }
   }
   const std::size_t models = dice.Whole(1, 6);
   for (std::size_t m = 0; m < models; ++m) {
@@ -66,6 +76,8 @@ Scenario RandomScenario(std::uint64_t seed) {
   }
   if (dice.Chance(0.5)) scenario.noise = dice.Real(0, 1);
   scenario.drain = dice.Chance(0.3);
+  scenario.admission = dice.Chance(0.4);
+  scenario.poisoned = dice.Chance(0.3);
 
   const double mean_gap_ms = dice.Exponential(4);
   const bool bursty = dice.Chance(0.4);
@@ -80,6 +92,12 @@ Scenario RandomScenario(std::uint64_t seed) {
       scenario.arrivals.push_back(RandomArrival(dice, scenario, at));
     }
     left -= burst;
+  }
+  while (dice.Chance(0.25)) {
+    const TimePoint from =
+        TimePoint(std::chrono::hours(1)) + FromMilliseconds(dice.Real(0, at_ms + 1));
+    scenario.outages.push_back({dice.Whole(0, scenario.devices - 1), from,
+                                from + FromMilliseconds(dice.Real(1, at_ms + 10))});
   }
   return scenario;
 }

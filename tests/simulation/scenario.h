@@ -31,6 +31,14 @@ struct SimArrival {
   Priority priority = Priority::kNormal;
   Deadline deadline;
   std::optional<TimePoint> cancel_at;
+  bool poison = false;  // every batch that holds one of its items fails
+};
+
+// A device that is out of order for a while: what it runs is taken back, and runs elsewhere.
+struct SimOutage {
+  std::size_t device = 0;
+  TimePoint from;
+  TimePoint to;
 };
 
 struct Scenario {
@@ -39,11 +47,15 @@ struct Scenario {
   std::vector<LaneView> lanes;
   std::vector<SimModel> models;
   std::vector<SimArrival> arrivals;  // in order of time
-  double noise = 0;                  // a batch takes up to 1 + noise of its true time
-  bool drain = false;                // draining from the last arrival on
+  std::vector<SimOutage> outages;
+  double noise = 0;        // a batch takes up to 1 + noise of its true time
+  bool drain = false;      // draining from the last arrival on
+  bool poisoned = false;   // some arrivals are poison
+  bool admission = false;  // arrivals are asked about, as the shell does
 };
 
-// 1 to 6 models, 1 to 5 lanes on 1 to 3 devices, 20 to 200 requests at light to crushing load.
+// 1 to 6 models, 1 to 6 lanes of depth 1 or 2 on 1 to 3 devices, 20 to 200 requests at light to
+// crushing load; some of more items than a batch holds, some poison; some devices fail.
 Scenario RandomScenario(std::uint64_t seed);
 
 }  // namespace xcloud

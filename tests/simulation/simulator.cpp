@@ -1,8 +1,9 @@
 #include "tests/simulation/simulator.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
+
+#include "scheduler/failed_batch.h"
 
 namespace xcloud {
 
@@ -11,7 +12,7 @@ class Simulator::SimRequest final : public ScheduledRequest {
   SimRequest(std::size_t id, const Record& record) : id_(id), record_(record) {}
   std::size_t id() const { return id_; }
   bool Cancelled() const override { return record_.cancelled; }
-  void Refuse(Status) override {}
+  void Refuse(std::size_t, std::size_t, Status) override {}
 
  private:
   const std::size_t id_;
@@ -22,13 +23,19 @@ Simulator::Simulator(const Scenario& scenario)
     : scenario_(scenario),
       noise_(scenario.seed),
       records_(scenario.arrivals.size()),
-      waiting_(scenario.models.size()),
+      running_(scenario.models.size()),
+      last_finish_(scenario.models.size(), TimePoint(std::chrono::hours(1))),
       lane_views_(scenario.lanes),
-      lanes_(scenario.lanes.size()) {
+      lanes_(scenario.lanes.size()),
+      outages_(scenario.devices) {
   for (const SimModel& model : scenario.models) {
     queues_.push_back(std::make_unique<ModelQueue>(model.limits.queue_capacity));
     profiles_.push_back(std::make_unique<BatchProfile>(scenario.devices));
-    views_.push_back({queues_.back().get(), profiles_.back().get(), model.limits, 0});
+    QueueView view;
+    view.waiting = queues_.back().get();
+    view.profile = profiles_.back().get();
+    view.limits = model.limits;
+    views_.push_back(view);
     if (model.warm_up_factor == 0) continue;
     for (std::size_t d = 0; d < scenario.devices; ++d) {
       for (std::size_t n = 1; n <= model.limits.max_batch; n *= 2) {
@@ -42,13 +49,17 @@ Simulator::Simulator(const Scenario& scenario)
     const std::optional<TimePoint> cancel_at = scenario.arrivals[i].cancel_at;
     if (cancel_at) AddEvent(*cancel_at, EventKind::kCancel, i);
   }
+  for (std::size_t i = 0; i < scenario.outages.size(); ++i) {
+    AddEvent(scenario.outages[i].from, EventKind::kOutageBegins, i);
+    AddEvent(scenario.outages[i].to, EventKind::kOutageEnds, i);
+  }
 }
 
 std::optional<std::string> Simulator::Run() {
   while (!violation_ && (!events_.empty() || look_again_ != TimePoint::max())) {
     if (events_.empty() || look_again_ < events_.top().at) {
       now_ = look_again_;
-      DecideUntilSettled(/*timer_alone=*/!cancelled_since_decision_);
+      DecideUntilSettled();
       continue;
     }
     const Event event = events_.top();
@@ -56,130 +67,235 @@ std::optional<std::string> Simulator::Run() {
     now_ = event.at;
     Handle(event);
   }
-  for (const Record& record : records_) {
-    Expect(record.state == State::kAnswered || record.state == State::kRefused ||
-               record.state == State::kTurnedAway,
-           "a request was lost");
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    const Record& record = records_[i];
+    const std::size_t ended =
+        record.turned_away ? scenario_.arrivals[i].items : record.answered + record.refused;
+    Expect(record.arrived && ended == scenario_.arrivals[i].items, "an item was lost");
   }
   return violation_;
 }
 
-void Simulator::AddEvent(TimePoint at, EventKind kind, std::size_t index) {
-  events_.push({at, next_order_++, kind, index});
+void Simulator::AddEvent(TimePoint at, EventKind kind, std::size_t index, std::uint64_t run) {
+  events_.push({at, next_order_++, kind, index, run});
 }
 
 void Simulator::Handle(const Event& event) {
   switch (event.kind) {
     case EventKind::kCancel:
-      // As in the shell: nobody wakes the policy for it.
-      records_[event.index].cancelled = true;
-      cancelled_since_decision_ = true;
+      records_[event.index].cancelled = true;  // as in the shell: nobody wakes the policy for it
       return;
     case EventKind::kArrive:
       Arrive(event.index);
       break;
     case EventKind::kLaneDone:
-      LaneDone(event.index);
+      LaneDone(event.index, event.run);
+      break;
+    case EventKind::kOutageBegins:
+      BeginOutage(scenario_.outages[event.index].device);
+      break;
+    case EventKind::kOutageEnds:
+      --outages_[scenario_.outages[event.index].device];
+      SetUsable(scenario_.outages[event.index].device);
       break;
   }
-  DecideUntilSettled(/*timer_alone=*/false);
+  DecideUntilSettled();
 }
 
 void Simulator::Arrive(std::size_t id) {
   const SimArrival& arrival = scenario_.arrivals[id];
   Record& record = records_[id];
+  record.arrived = true;
   ModelQueue& queue = *queues_[arrival.model];
-  ScheduledRequestPtr request = std::make_unique<SimRequest>(id, record);
+  QueueView& view = views_[arrival.model];
+  ScheduledRequestPtr request = std::make_shared<SimRequest>(id, record);
   request->items = arrival.items;
   request->priority = arrival.priority;
   request->arrival = arrival.at;
   request->deadline = arrival.deadline;
-  std::size_t held = 0;
-  for (const std::size_t other : waiting_[arrival.model]) held += scenario_.arrivals[other].items;
-  const bool fits = held + arrival.items <= scenario_.models[arrival.model].limits.queue_capacity;
-  const bool taken = queue.TryPush(request, now_);
-  Expect(taken == fits, "the queue's bound was not kept");
-  Expect(taken == (request == nullptr), "ownership did not follow the result");
-  if (!taken) {
-    Move(id, State::kUnborn, State::kTurnedAway);
+  if (scenario_.admission && !Admitted(id)) {
+    record.turned_away = true;
     ++stats_.turned_away;
     return;
   }
-  Move(id, State::kUnborn, State::kWaiting);
-  record.enqueued = now_;
-  record.sequence = next_order_++;
-  waiting_[arrival.model].push_back(id);
+  if (queue.empty() && running_[arrival.model] == 0) fair_share_.Join(view);
+  const std::size_t held = queue.items();
+  const bool fits = held + arrival.items <= view.limits.queue_capacity;
+  const bool taken = queue.TryPush(request, now_, view.limits.patience);
+  Expect(taken == fits, "the queue's bound was not kept");
+  Expect(taken == (request == nullptr), "ownership did not follow the result");
+  if (taken) return;
+  record.turned_away = true;
+  ++stats_.turned_away;
 }
 
-void Simulator::LaneDone(std::size_t index) {
-  Lane& lane = lanes_[index];
-  lane_views_[index].busy = false;
-  profiles_[lane.model]->Learn(lane_views_[index].device, lane.items, lane.time);
-  for (const std::size_t id : lane.requests) {
-    Move(id, State::kRunning, State::kAnswered);
+bool Simulator::Admitted(std::size_t id) {
+  const SimArrival& arrival = scenario_.arrivals[id];
+  MarkProbes();
+  AdmitQuery query;
+  query.items = arrival.items;
+  query.priority = arrival.priority;
+  query.deadline = arrival.deadline;
+  const QueueView& view = views_[arrival.model];
+  const auto refusal = CheckAdmission({view, lane_views_, views_, 0, query, now_, view.probe});
+  if (!refusal) return true;
+  const bool overloaded = refusal->status.code() == StatusCode::kOverloaded;
+  Expect(overloaded == (refusal->status.retry_after() > std::chrono::milliseconds(0)),
+         "only a refusal for overload says when to come again, and each does");
+  const bool about_time =
+      refusal->reason == RefuseReason::kBacklog || refusal->reason == RefuseReason::kUnreachable;
+  Expect(!about_time || arrival.deadline.IsSet(), "no deadline, and refused for being late");
+  return false;
+}
+
+void Simulator::LaneDone(std::size_t lane, std::uint64_t id) {
+  std::vector<LaneRun>& runs = lanes_[lane];
+  const auto at =
+      std::find_if(runs.begin(), runs.end(), [id](const LaneRun& run) { return run.id == id; });
+  if (at == runs.end()) return;  // taken back by an outage
+  LaneRun run = std::move(*at);
+  runs.erase(at);
+  RefreshLane(lane);
+  --running_[run.model];
+  last_finish_[run.model] = now_;
+  FairShare::Finish(views_[run.model], run.expected, run.time);
+  const bool poisoned = std::any_of(run.parts.begin(), run.parts.end(), [&](const Waiting& part) {
+    return scenario_.arrivals[IdOf(part)].poison;
+  });
+  if (poisoned) return FailPoison(run);
+  profiles_[run.model]->Learn(lane_views_[lane].device, run.run_items, run.time);
+  Answer(run);
+}
+
+void Simulator::Answer(LaneRun& run) {
+  for (const Waiting& part : run.parts) {
+    const std::size_t id = IdOf(part);
+    Record& record = records_[id];
+    if (record.runs++ == 0) record.started = run.begins;
+    EndItems(id, part.part.items, 0);
+    if (record.answered != scenario_.arrivals[id].items) continue;
     ++stats_.answered;
-    stats_.wait_ms_sum += ToMilliseconds(records_[id].started - scenario_.arrivals[id].at);
+    if (record.runs > 1) ++stats_.split;
+    stats_.wait_ms_sum += ToMilliseconds(record.started - scenario_.arrivals[id].at);
     stats_.latency_ms_sum += ToMilliseconds(now_ - scenario_.arrivals[id].at);
   }
-  lane.requests.clear();
 }
 
-void Simulator::DecideUntilSettled(bool timer_alone) {
-  bool acted = false;
-  while (!violation_) {
-    const PolicyDecision decision = Decide({views_, lane_views_, now_, Draining()});
-    cancelled_since_decision_ = false;
-    for (const PolicyRefusal& refusal : decision.refusals) ApplyRefusal(refusal);
-    look_again_ = decision.look_again;
-    acted = acted || decision.start || !decision.refusals.empty();
-    if (!decision.start) {
-      CheckSettled(decision);
-      break;
-    }
-    Expect(decision.look_again == now_, "after a start the policy is to be asked again at once");
-    ApplyStart(*decision.start);
+void Simulator::FailPoison(LaneRun& run) {
+  if (run.items == 1) {
+    const std::size_t id = IdOf(run.parts[0]);
+    Expect(scenario_.arrivals[id].poison, "an innocent request failed");
+    ++stats_.poison;
+    return EndItems(id, 0, 1);
   }
-  Expect(acted || !timer_alone, "woke at look_again for nothing");
+  ++stats_.retried;
+  auto [first, second] = Halve(std::move(run.parts));
+  const Duration patience = views_[run.model].limits.patience;
+  queues_[run.model]->PushBack(std::move(first), true, patience);
+  queues_[run.model]->PushBack(std::move(second), true, patience);
+}
+
+void Simulator::BeginOutage(std::size_t device) {
+  ++outages_[device];
+  SetUsable(device);
+  for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
+    if (lane_views_[lane].device != device) continue;
+    for (LaneRun& run : lanes_[lane]) {
+      ++stats_.retried;
+      --running_[run.model];
+      FairShare::Finish(views_[run.model], run.expected, now_ - std::min(now_, run.begins));
+      queues_[run.model]->PushBack(std::move(run.parts), true, views_[run.model].limits.patience);
+    }
+    lanes_[lane].clear();
+    RefreshLane(lane);
+  }
+}
+
+void Simulator::SetUsable(std::size_t device) {
+  for (LaneView& lane : lane_views_) {
+    if (lane.device == device) lane.usable = outages_[device] == 0;
+  }
+}
+
+void Simulator::RefreshLane(std::size_t lane) {
+  const std::vector<LaneRun>& runs = lanes_[lane];
+  lane_views_[lane].running = runs.size();
+  lane_views_[lane].free_at =
+      runs.empty() ? TimePoint{} : runs.back().begins + runs.back().expected;
+}
+
+void Simulator::MarkProbes() {
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    views_[i].probe = running_[i] == 0 && now_ - last_finish_[i] >= kProbeInterval;
+  }
+}
+
+void Simulator::DecideUntilSettled() {
+  while (!violation_) {
+    MarkProbes();
+    const PolicyDecision decision = Decide({views_, lane_views_, now_, Draining(), passed_over_});
+    for (const PolicyRefusal& refusal : decision.refusals) CheckRefusal(refusal);
+    if (violation_) return;
+    turn_was_due_ = std::any_of(passed_over_.begin(), passed_over_.end(),
+                                [](std::uint32_t passed) { return passed + 1 >= kTurn; });
+    shed_now_ = std::any_of(
+        decision.refusals.begin(), decision.refusals.end(),
+        [](const PolicyRefusal& refusal) { return refusal.reason == RefuseReason::kShed; });
+    passed_over_ = decision.passed_over;
+    for (const PolicyRefusal& refusal : decision.refusals) ApplyRefusal(refusal);
+    if (decision.start) CheckStart(*decision.start);
+    if (violation_) return;
+    if (decision.start) ApplyStart(*decision.start);
+    look_again_ = decision.look_again;
+    if (decision.start || !decision.refusals.empty()) continue;
+    CheckSettled(decision);
+    return;
+  }
 }
 
 void Simulator::ApplyRefusal(const PolicyRefusal& refusal) {
   const Waiting gone = queues_[refusal.queue]->Take(refusal.key);
-  const std::size_t id = static_cast<const SimRequest&>(*gone.request).id();
-  const bool expired = scenario_.arrivals[id].deadline.Expired(now_);
-  Expect(expired ? refusal.reason == RefuseReason::kExpired
-                 : refusal.reason == RefuseReason::kCancelled && records_[id].cancelled,
-         "refused without cause");
-  Move(id, State::kWaiting, State::kRefused);
-  std::erase(waiting_[refusal.queue], id);
-  ++stats_.refused;
+  if (refusal.reason == RefuseReason::kShed) ++stats_.shed;
+  EndItems(IdOf(gone), 0, gone.part.items);
 }
 
 void Simulator::ApplyStart(const PolicyStart& start) {
-  const std::vector<std::size_t> order = InOrder(start.queue);
-  CheckBatch(start, order);
-  if (violation_) return;
-  Lane& lane = lanes_[start.lane];
-  lane.model = start.queue;
-  lane.items = 0;
-  std::size_t position = 0;
-  for (const Waiting& taken : queues_[start.queue]->TakeFront(start.requests)) {
-    const std::size_t id = static_cast<const SimRequest&>(*taken.request).id();
-    Expect(id == order[position++], "the batch is not the head of its queue");
-    Move(id, State::kWaiting, State::kRunning);
-    records_[id].started = now_;
-    std::erase(waiting_[start.queue], id);
-    lane.items += scenario_.arrivals[id].items;
-    lane.requests.push_back(id);
+  LaneRun run;
+  run.id = next_run_++;
+  run.model = start.queue;
+  run.items = start.items;
+  run.run_items = start.run_items;
+  for (const PolicyTake& take : start.takes) {
+    run.parts.push_back(queues_[start.queue]->Take(take.key, take.items));
   }
-  Expect(lane.items == start.items, "the batch does not hold what was said");
-  lane_views_[start.lane].busy = true;
-  views_[start.queue].last_served = ++starts_;
-  const AffineTime& time = scenario_.models[start.queue].times[lane_views_[start.lane].device];
+  std::vector<LaneRun>& runs = lanes_[start.lane];
+  const std::size_t device = lane_views_[start.lane].device;
+  const AffineTime& time = scenario_.models[start.queue].times[device];
   const double stretch = 1 + scenario_.noise * std::uniform_real_distribution<>(0, 1)(noise_);
-  lane.time =
-      FromMilliseconds((time.base_ms + time.item_ms * static_cast<double>(lane.items)) * stretch);
-  AddEvent(now_ + lane.time, EventKind::kLaneDone, start.lane);
+  const auto size = static_cast<double>(run.run_items);
+  run.time = FromMilliseconds((time.base_ms + time.item_ms * size) * stretch);
+  run.begins = runs.empty() ? now_ : std::max(now_, runs.back().begins + runs.back().time);
+  run.expected = start.finish - std::max(now_, lane_views_[start.lane].free_at);
+  fair_share_.Start(views_[start.queue], run.expected);
+  views_[start.queue].last_served = ++starts_;
+  ++running_[start.queue];
   ++stats_.batches;
+  if (start.run_items > start.items) ++stats_.padded;
+  AddEvent(run.begins + run.time, EventKind::kLaneDone, start.lane, run.id);
+  runs.push_back(std::move(run));
+  RefreshLane(start.lane);
+}
+
+std::size_t Simulator::IdOf(const Waiting& waiting) const {
+  return static_cast<const SimRequest&>(*waiting.part.request).id();
+}
+
+void Simulator::EndItems(std::size_t id, std::size_t answered, std::size_t refused) {
+  Record& record = records_[id];
+  if (refused > 0 && record.refused == 0) ++stats_.refused;
+  record.answered += answered;
+  record.refused += refused;
+  Expect(record.answered + record.refused <= scenario_.arrivals[id].items, "an item ended twice");
 }
 
 void Simulator::Expect(bool condition, const char* what) {
@@ -187,11 +303,6 @@ void Simulator::Expect(bool condition, const char* what) {
   violation_ = std::string(what) + ", at " +
                std::to_string(ToMilliseconds(now_.time_since_epoch() - std::chrono::hours(1))) +
                " ms of seed " + std::to_string(scenario_.seed);
-}
-
-void Simulator::Move(std::size_t request, State from, State to) {
-  Expect(records_[request].state == from, "a request ended twice, or ran after its end");
-  records_[request].state = to;
 }
 
 bool Simulator::Draining() const {

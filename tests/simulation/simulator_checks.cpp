@@ -1,124 +1,250 @@
-// What must hold after each decision, worked out anew from every waiting request.
+// What must hold at each decision, worked out anew from every waiting part.
 
 #include <algorithm>
-#include <tuple>
+#include <set>
 
 #include "tests/simulation/simulator.h"
 
 namespace xcloud {
 
-bool Simulator::AnyLaneFree() const {
-  return std::any_of(lane_views_.begin(), lane_views_.end(),
-                     [](const LaneView& lane) { return !lane.busy; });
+TimePoint Simulator::FinishOn(std::size_t lane, std::size_t model, std::size_t items) const {
+  const LaneView& view = lane_views_[lane];
+  const std::size_t max_batch = views_[model].limits.max_batch;
+  const Duration cost = profiles_[model]->Cost(view.device, std::min(items, max_batch), max_batch);
+  if (cost == Duration::zero()) return now_;  // not known: hopeful
+  const TimePoint begins = view.running == 0 ? now_ : std::max(now_, view.free_at);
+  return begins + cost + kReplyMargin;
 }
 
-Duration Simulator::FastestFree(std::size_t model, std::size_t items) const {
+bool Simulator::IsOver(std::size_t model, const WaitingKey& key, const Waiting& waiting) const {
+  if (waiting.part.request->Cancelled()) return true;
+  if (!waiting.part.request->deadline.IsSet()) return false;
+  if (key.due <= now_) return true;
+  if (views_[model].probe) return false;
   Duration fastest = Duration::max();
   for (const LaneView& lane : lane_views_) {
-    if (!lane.busy) fastest = std::min(fastest, profiles_[model]->Estimate(lane.device, items));
+    const std::size_t max_batch = views_[model].limits.max_batch;
+    const std::size_t items = std::min(waiting.part.items, max_batch);
+    if (lane.usable) {
+      fastest = std::min(fastest, profiles_[model]->Cost(lane.device, items, max_batch));
+    }
   }
-  return fastest;
+  if (fastest == Duration::max() || fastest == Duration::zero()) return false;
+  return now_ + fastest + kReplyMargin > key.due;
 }
 
-std::vector<std::size_t> Simulator::InOrder(std::size_t model) const {
-  std::vector<std::size_t> order = waiting_[model];
-  const auto key = [this](std::size_t id) {
-    const SimArrival& arrival = scenario_.arrivals[id];
-    return std::tuple(arrival.priority, arrival.deadline.when(), arrival.at, records_[id].sequence);
-  };
-  std::sort(order.begin(), order.end(),
-            [&key](std::size_t a, std::size_t b) { return key(a) < key(b); });
-  return order;
-}
-
-void Simulator::CheckBatch(const PolicyStart& start, const std::vector<std::size_t>& order) {
-  Expect(start.lane < lane_views_.size() && !lane_views_[start.lane].busy,
-         "a batch went to a busy lane");
-  Expect(start.requests >= 1 && start.requests <= order.size(), "a batch of requests not there");
-  Expect(start.items <= scenario_.models[start.queue].limits.max_batch, "batch over max_batch");
-  if (violation_) return;
-  for (std::size_t i = 0; i < start.requests; ++i) {
-    Expect(!records_[order[i]].cancelled, "a cancelled request ran");
-    Expect(!scenario_.arrivals[order[i]].deadline.Expired(now_), "an expired request ran");
+// Whether it could be run alone, in time, on a lane that holds nothing.
+bool Simulator::FitsSomeIdleLane(std::size_t model, const WaitingKey& key,
+                                 const Waiting& waiting) const {
+  for (std::size_t lane = 0; lane < lane_views_.size(); ++lane) {
+    if (!lane_views_[lane].usable || lane_views_[lane].running > 0) continue;
+    if (!waiting.part.request->deadline.IsSet() || views_[model].probe) return true;
+    if (FinishOn(lane, model, waiting.part.items) <= key.due) return true;
   }
-  CheckBatchSize(start, order);
-  CheckNobodyIsBefore(start.queue, order[0]);
+  return false;
 }
 
-void Simulator::CheckBatchSize(const PolicyStart& start, const std::vector<std::size_t>& order) {
-  const BatchProfile& profile = *profiles_[start.queue];
-  const std::size_t device = lane_views_[start.lane].device;
-  const auto finish = [&](std::size_t items) { return now_ + profile.Estimate(device, items); };
-  // Requests that a batch ending with them would still meet: nobody after may make them late.
-  std::vector<TimePoint> kept;
+// Whether its model may keep it waiting for a fuller batch.
+bool Simulator::Holds(std::size_t model) const {
+  const BatchLimits& limits = views_[model].limits;
+  return (limits.max_queue_delay > Duration::zero() || limits.defer) && !Draining();
+}
+
+// The batch that some device sustains within the goal: less than that waiting is no overload.
+std::size_t Simulator::SmallestWindow(const PolicyRefusal& refusal) const {
+  const QueueView& view = views_[refusal.queue];
+  const Duration goal = view.limits.latency_goal > Duration::zero()
+                            ? view.limits.latency_goal
+                            : refusal.key.due - refusal.key.arrival;
+  std::size_t smallest = view.limits.max_batch;
+  for (const LaneView& lane : lane_views_) {
+    if (!lane.usable) continue;
+    smallest = std::min(smallest, SustainableBatch(lane_views_, view, lane.device, goal));
+  }
+  return smallest;
+}
+
+void Simulator::CheckRefusal(const PolicyRefusal& refusal) {
+  const Waiting& waiting = queues_[refusal.queue]->At(refusal.key);
+  const bool expired = waiting.part.request->deadline.IsSet() && refusal.key.due <= now_;
+  switch (refusal.reason) {
+    case RefuseReason::kExpired:
+      return Expect(expired, "refused as expired, and is not");
+    case RefuseReason::kCancelled:
+      return Expect(waiting.part.request->Cancelled(), "refused as cancelled, and is not");
+    case RefuseReason::kLate:
+      return Expect(!expired && IsOver(refusal.queue, refusal.key, waiting),
+                    "refused as late, and could have been met");
+    case RefuseReason::kShed:
+      Expect(waiting.part.request->deadline.IsSet(), "shed without a deadline");
+      return Expect(queues_[refusal.queue]->items() >= SmallestWindow(refusal),
+                    "shed from a short queue");
+    default:
+      return Expect(false, "refused for a reason that is not the policy's");
+  }
+}
+
+void Simulator::CheckStart(const PolicyStart& start) {
+  const LaneView& lane = lane_views_[start.lane];
+  Expect(lane.usable && lane.running < lane.depth, "a batch went to a lane without room");
+  Expect(!start.takes.empty() && start.items <= views_[start.queue].limits.max_batch,
+         "an empty batch, or one over max_batch");
+  Expect(start.run_items >= start.items &&
+             start.run_items <= std::max(start.items, views_[start.queue].limits.max_batch),
+         "padded beyond max_batch");
+  Expect(lane.running == 0 || start.reason == CloseReason::kFull ||
+             start.reason == CloseReason::kDeadline || start.reason == CloseReason::kRetry,
+         "a batch that can still grow was bound to a busy lane");
   std::size_t items = 0;
-  for (std::size_t i = 0; i < start.requests; ++i) {
-    items += scenario_.arrivals[order[i]].items;
-    const TimePoint deadline = scenario_.arrivals[order[i]].deadline.when();
-    if (finish(items) <= deadline) kept.push_back(deadline);
+  std::uint32_t group = queues_[start.queue]->At(start.takes[0].key).group;
+  for (const PolicyTake& take : start.takes) {
+    const Waiting& waiting = queues_[start.queue]->At(take.key);
+    items += take.items;
+    Expect(!IsOver(start.queue, take.key, waiting), "a request ran that is over");
+    Expect(waiting.group == group, "parts of a failed batch ran with others");
+    const bool bound = waiting.part.request->deadline.IsSet() && !views_[start.queue].probe;
+    const std::size_t least = group != 0 ? take.items : start.items;
+    Expect(!bound || FinishOn(start.lane, start.queue, least) <= take.key.due,
+           "the batch makes a request late");
   }
-  const auto makes_late = [&](std::size_t size) {
-    return std::any_of(kept.begin(), kept.end(),
-                       [&](TimePoint deadline) { return finish(size) > deadline; });
-  };
-  Expect(!makes_late(items), "the batch makes a request late that could have been met");
-  // The next that lives did not fit, or would have made somebody late.
-  const auto next =
-      std::find_if(order.begin() + static_cast<std::ptrdiff_t>(start.requests), order.end(),
-                   [&](std::size_t id) { return !records_[id].cancelled; });
-  if (next == order.end()) return;
-  const std::size_t grown = items + scenario_.arrivals[*next].items;
-  const bool fits = grown <= scenario_.models[start.queue].limits.max_batch;
-  Expect(!fits || makes_late(grown), "the batch left out a request that would have fitted");
-  Expect(start.reason == (fits ? CloseReason::kDeadline : CloseReason::kFull),
-         "the batch was closed for another reason than it says");
+  Expect(items == start.items, "the batch does not hold what was said");
+  if (group == 0) {
+    CheckOrder(start);
+    CheckLeftOut(start);
+  }
+  CheckNobodyIsBefore(start);
+  CheckTurn(start);
 }
 
-void Simulator::CheckNobodyIsBefore(std::size_t model, std::size_t head) {
-  const auto rank = [this](std::size_t id) {
-    const SimArrival& arrival = scenario_.arrivals[id];
-    return std::tuple(arrival.priority, arrival.deadline.when(), arrival.at);
+// In order, but for a turn's priority, which comes first.
+void Simulator::CheckOrder(const PolicyStart& start) {
+  const Priority first = start.takes[0].key.priority;
+  for (std::size_t i = 1; i < start.takes.size(); ++i) {
+    const WaitingKey& before = start.takes[i - 1].key;
+    const WaitingKey& after = start.takes[i].key;
+    const bool turn_over = before.priority == first && after.priority != first;
+    Expect(turn_over || before < after, "the batch is not in order");
+  }
+}
+
+// Whoever comes before the last one taken and was left out had a reason, and the next one did not
+// fit or would have made somebody late.
+void Simulator::CheckLeftOut(const PolicyStart& start) {
+  if (views_[start.queue].probe) return;
+  const Priority first = start.takes[0].key.priority;
+  const auto position = [first](const WaitingKey& key) {
+    return std::pair(key.priority != first, key);
   };
-  for (std::size_t other = 0; other < waiting_.size(); ++other) {
-    const bool keeps_delay = scenario_.models[other].limits.max_queue_delay > Duration::zero();
-    if (other == model || (keeps_delay && !Draining())) continue;
-    for (const std::size_t id : InOrder(other)) {
-      if (records_[id].cancelled) continue;
-      Expect(rank(head) <= rank(id), "a request of another model was before this one");
-      Expect(rank(head) != rank(id) || views_[model].last_served <= views_[other].last_served,
-             "a tie did not go to the least recently served");
+  std::set<std::uint64_t> taken;
+  TimePoint tightest = TimePoint::max();
+  for (const PolicyTake& take : start.takes) {
+    taken.insert(take.key.sequence);
+    const Waiting& waiting = queues_[start.queue]->At(take.key);
+    if (waiting.part.request->deadline.IsSet()) tightest = std::min(tightest, take.key.due);
+  }
+  const WaitingKey& last = start.takes.back().key;
+  const std::size_t max_batch = views_[start.queue].limits.max_batch;
+  std::optional<std::pair<bool, WaitingKey>> next;
+  for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) {
+    for (const auto& [key, waiting] : queues_[start.queue]->InClass(c)) {
+      if (taken.count(key.sequence) != 0 || waiting.group != 0) continue;
+      if (IsOver(start.queue, key, waiting)) continue;
+      const bool bound = waiting.part.request->deadline.IsSet();
+      if (bound && FinishOn(start.lane, start.queue, waiting.part.items) > key.due) continue;
+      const auto at = position(key);
+      Expect(position(last) < at, "somebody in front was left out");
+      if (!next || at < *next) next = at;
+    }
+  }
+  if (!next || start.items == max_batch) return;
+  const Waiting& waiting = queues_[start.queue]->At(next->second);
+  const std::size_t least = waiting.part.items > max_batch ? 1 : waiting.part.items;
+  if (start.items + least > max_batch) return;
+  const TimePoint due =
+      waiting.part.request->deadline.IsSet() ? next->second.due : TimePoint::max();
+  const TimePoint limit = std::min(tightest, due);
+  Expect(FinishOn(start.lane, start.queue, start.items + least) > limit,
+         "the batch left out a request that would have fitted");
+}
+
+void Simulator::CheckNobodyIsBefore(const PolicyStart& start) {
+  const WaitingKey& head = start.takes[0].key;
+  // With a turn due, the queue was chosen for another priority than its first part may have.
+  // And one that was chosen for its head may then have shed it.
+  if (turn_was_due_ || shed_now_) return;
+  // The queue was chosen for its first part; a slow lane may have had to take a later one.
+  for (const auto& [key, waiting] :
+       queues_[start.queue]->InClass(ModelQueue::ClassOf(head.priority))) {
+    if (IsOver(start.queue, key, waiting)) continue;
+    if (!(key == head)) return;
+    break;
+  }
+  const auto latest_start = [this](std::size_t model, const WaitingKey& key) {
+    const std::size_t items = queues_[model]->At(key).part.items;
+    return key.due - FastestCost(lane_views_, views_[model], items);
+  };
+  for (std::size_t other = 0; other < views_.size(); ++other) {
+    if (other == start.queue || Holds(other)) continue;
+    if (views_[other].lane_time > views_[start.queue].lane_time) continue;  // may be ahead
+    for (const auto& [key, waiting] : queues_[other]->InClass(ModelQueue::ClassOf(head.priority))) {
+      if (waiting.group != 0 || !FitsSomeIdleLane(other, key, waiting)) break;
+      if (IsOver(other, key, waiting)) continue;
+      const bool window = views_[start.queue].lane_time <= views_[other].lane_time + kFairWindow;
+      Expect(window || lane_views_[start.lane].running > 0,
+             "a model far ahead in lane time was served before one that waits");
+      Expect(latest_start(start.queue, head) <= latest_start(other, key) ||
+                 queues_[start.queue]->At(head).group != 0 || lane_views_[start.lane].running > 0 ||
+                 views_[other].lane_time != views_[start.queue].lane_time,
+             "a request of another model had to start before this one");
       break;
     }
   }
 }
 
-TimePoint Simulator::DelayEndsAt(std::size_t model) {
-  TimePoint ends_at = TimePoint::max();
-  TimePoint tightest = TimePoint::max();
-  std::size_t items = 0;
-  const Duration delay = scenario_.models[model].limits.max_queue_delay;
-  for (const std::size_t id : waiting_[model]) {
-    ends_at = std::min(ends_at, records_[id].enqueued + delay);
-    tightest = std::min(tightest, scenario_.arrivals[id].deadline.when());
-    items += scenario_.arrivals[id].items;
+void Simulator::CheckTurn(const PolicyStart& start) {
+  std::array<bool, ModelQueue::kClasses> served{};
+  for (const PolicyTake& take : start.takes) {
+    served[ModelQueue::ClassOf(take.key.priority)] = true;
   }
-  Expect(delay > Duration::zero() && !Draining(), "a request waits, no delay, and a lane is free");
-  Expect(items < scenario_.models[model].limits.max_batch, "a full batch waits and a lane is free");
-  if (tightest == TimePoint::max()) return ends_at;
-  return std::min(ends_at, tightest - FastestFree(model, items));
+  for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) {
+    bool ready = false;
+    for (std::size_t model = 0; model < views_.size(); ++model) {
+      if (Holds(model)) continue;
+      for (const auto& [key, waiting] : queues_[model]->InClass(c)) {
+        if (IsOver(model, key, waiting)) continue;
+        ready = ready || FitsSomeIdleLane(model, key, waiting);
+        break;
+      }
+    }
+    // The most urgent needs no turns: it is passed over only for those of the others.
+    in_a_row_[c] = ready && !served[c] ? in_a_row_[c] + 1 : 0;
+    Expect(in_a_row_[c] <= kTurn + 1, "a priority was passed over for too long");
+  }
 }
 
 void Simulator::CheckSettled(const PolicyDecision& decision) {
-  TimePoint due = TimePoint::max();
-  for (std::size_t model = 0; model < waiting_.size(); ++model) {
-    if (waiting_[model].empty()) continue;
-    for (const std::size_t id : waiting_[model]) {
-      due = std::min(due, scenario_.arrivals[id].deadline.when());
+  Expect(decision.look_again > now_, "asked to look again at once, having done nothing");
+  for (std::size_t model = 0; model < views_.size(); ++model) {
+    const auto& deadlines = queues_[model]->deadlines();
+    if (!deadlines.empty()) {
+      const auto& [deadline, key] = *deadlines.begin();
+      Expect(!IsOver(model, key, queues_[model]->At(key)), "something is over and still waits");
+      Expect(decision.look_again <= deadline, "would sleep past a deadline");
     }
-    if (AnyLaneFree()) due = std::min(due, DelayEndsAt(model));
+    const BatchLimits& limits = views_[model].limits;
+    for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) {
+      for (const auto& [key, waiting] : queues_[model]->InClass(c)) {
+        if (IsOver(model, key, waiting)) continue;
+        if (!FitsSomeIdleLane(model, key, waiting)) continue;
+        Expect(Holds(model), "a request waits, no delay, and a lane is free");
+        Expect(queues_[model]->items() < limits.max_batch, "a full batch waits and a lane is free");
+        const bool delayed = limits.max_queue_delay > Duration::zero();
+        Expect(!delayed || waiting.enqueued + limits.max_queue_delay > now_,
+               "a request waits beyond the delay and a lane is free");
+        Expect(delayed || !deadlines.empty(), "deferred, and nobody has a deadline");
+      }
+    }
   }
-  Expect(due > now_, "something is due now and was not done");
-  Expect(decision.look_again == due, "look_again is not the first instant that something is due");
 }
 
 }  // namespace xcloud
