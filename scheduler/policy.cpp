@@ -17,6 +17,7 @@ struct Candidate {
   std::size_t items = 0;
   TimePoint over_at = TimePoint::max();  // when the earliest deadline's request is to be refused
   TimePoint earliest_deadline = TimePoint::max();
+  Duration own_cost{};  // of one item, on the fastest device
   CloseReason reason = CloseReason::kIdleLane;
 };
 
@@ -32,6 +33,7 @@ class Decider {
  public:
   explicit Decider(const PolicyInput& input) : input_(input) {
     decision_.passed_over = input.passed_over;
+    ready_.reserve(input.queues.size());
     for (const LaneView& lane : input.lanes) {
       idle_ = idle_ || Idle(lane);
       open_ = open_ || Open(lane);
@@ -54,7 +56,7 @@ class Decider {
     Candidate found;
     found.queue = index;
     found.items = queue.waiting->items();
-    own_cost_ = FastestCost(input_.lanes, queue, 1);
+    found.own_cost = FastestCost(input_.lanes, queue, 1);
     SweepDeadlines(queue, found);
     SweepHeads(queue, found);
     const bool left = std::any_of(found.heads.begin(), found.heads.end(),
@@ -71,16 +73,16 @@ class Decider {
     }
   }
 
-  Duration OwnCost(const QueueView& queue, const Waiting& waiting) const {
+  Duration OwnCost(const QueueView& queue, const Candidate& found, const Waiting& waiting) const {
     const std::size_t items = std::min(waiting.part.items, queue.limits.max_batch);
-    return items == 1 ? own_cost_ : FastestCost(input_.lanes, queue, items);
+    return items == 1 ? found.own_cost : FastestCost(input_.lanes, queue, items);
   }
 
   // Step 1, by deadline.
   void SweepDeadlines(const QueueView& queue, Candidate& found) {
     for (const auto& [deadline, key] : queue.waiting->deadlines()) {
       const Waiting& waiting = queue.waiting->At(key);
-      const Duration own = OwnCost(queue, waiting);
+      const Duration own = OwnCost(queue, found, waiting);
       const auto why = WhyOver(queue, key, waiting, own, input_.now);
       if (!why) {
         found.earliest_deadline = deadline;
@@ -102,7 +104,7 @@ class Decider {
       for (const Entry& entry : queue.waiting->InClass(c)) {
         const auto& [key, waiting] = entry;
         if (IsRefused(found.queue, key)) continue;
-        const auto why = WhyOver(queue, key, waiting, OwnCost(queue, waiting), input_.now);
+        const auto why = WhyOver(queue, key, waiting, OwnCost(queue, found, waiting), input_.now);
         if (!why) {
           found.heads[c] = &entry;
           break;
@@ -191,13 +193,19 @@ class Decider {
       const auto& [key, waiting] = *candidate.heads[c];
       const std::size_t items = std::min(waiting.part.items, queue.limits.max_batch);
       const bool ahead = queue.lane_time > least + kFairWindow;
-      const TimePoint starts = key.due - FastestCost(input_.lanes, queue, items);
+      const Duration cost =
+          items == 1 ? candidate.own_cost : FastestCost(input_.lanes, queue, items);
+      const TimePoint starts = key.due - cost;
       return std::tuple(ahead, starts, key.arrival, queue.last_served);
     };
     Candidate* first = nullptr;
+    std::tuple<bool, TimePoint, TimePoint, std::uint64_t> first_rank;
     for (Candidate& candidate : ready_) {
       if (candidate.heads[c] == nullptr) continue;
-      if (first == nullptr || rank(candidate) < rank(*first)) first = &candidate;
+      const auto candidate_rank = rank(candidate);
+      if (first != nullptr && first_rank <= candidate_rank) continue;
+      first = &candidate;
+      first_rank = candidate_rank;
     }
     return first;
   }
@@ -277,7 +285,6 @@ class Decider {
   PolicyDecision decision_;
   std::vector<Candidate> ready_;
   std::vector<std::pair<TimePoint, BatchPlace>> places_;
-  Duration own_cost_{};  // of the queue that is being looked at
   std::array<bool, ModelQueue::kClasses> had_head_{};
   bool idle_ = false;
   bool open_ = false;

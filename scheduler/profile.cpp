@@ -51,7 +51,7 @@ void BatchProfile::Learn(std::size_t device, std::size_t items, Duration elapsed
   const auto at = Find(points, bucket);
   if (at == points.end() || at->bucket != bucket) {
     points.insert(at, Point{bucket, items, size, time_ns, 0});
-    return;
+    return NoteOrder(device);
   }
   time_ns = std::min(time_ns, kCutAt * At(points, size, &Point::High));
   const double surprise = std::abs(time_ns - At(points, size, &Point::Mean));
@@ -60,6 +60,14 @@ void BatchProfile::Learn(std::size_t device, std::size_t items, Duration elapsed
   at->items = std::min(at->items + kGain * (size - at->items), static_cast<double>(at->size));
   at->mean_ns += kGain * (time_ns - at->mean_ns);
   at->deviation_ns += kGain * (surprise - at->deviation_ns);
+  NoteOrder(device);
+}
+
+void BatchProfile::NoteOrder(std::size_t device) {
+  const Points& points = devices_[device];
+  rising_[device] =
+      std::is_sorted(points.begin(), points.end(),
+                     [](const Point& a, const Point& b) { return a.High() < b.High(); });
 }
 
 Duration BatchProfile::Estimate(std::size_t device, std::size_t items) const {
@@ -82,6 +90,7 @@ BatchProfile::Choice BatchProfile::Cheapest(std::size_t device, std::size_t item
   XC_CHECK(device < devices_.size() && items > 0);
   const Points& points = devices_[device];
   const Choice own{items, At(points, static_cast<double>(items), &Point::High)};
+  if (rising_[device]) return own;
   const double worth = own.high_ns * kPaddedAtMost;
   Choice best = own;
   for (const Point& point : points) {
@@ -129,6 +138,7 @@ std::size_t BatchProfile::Restore(std::size_t device, std::string_view name,
     }
     ++taken;
   }
+  NoteOrder(device);
   return taken;
 }
 

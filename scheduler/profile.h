@@ -50,7 +50,7 @@ struct ProfileEntry {
 class BatchProfile {
  public:
   // Devices are 0..devices-1.
-  explicit BatchProfile(std::size_t devices) : devices_(devices) {}
+  explicit BatchProfile(std::size_t devices) : devices_(devices), rising_(devices, true) {}
 
   // A batch of `items` took `elapsed` on `device`; warm-up's points come in here too. Ignored
   // when elapsed <= 0. REQUIRES: items > 0.
@@ -100,7 +100,12 @@ class BatchProfile {
   static Points::iterator Find(Points& points, std::size_t bucket);
   Choice Cheapest(std::size_t device, std::size_t items, std::size_t max_batch) const;
 
+  // Whether no larger point is cheaper than a smaller one: then nothing is ever padded, and
+  // Cheapest, which each decision asks for each queue, need not look.
+  void NoteOrder(std::size_t device);
+
   std::vector<Points> devices_;
+  std::vector<bool> rising_;
 };
 
 }  // namespace xcloud
