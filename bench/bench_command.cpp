@@ -8,6 +8,7 @@
 #include <string>
 
 #include "bench/bench_run.h"
+#include "bench/policies/policies_command.h"
 #include "bench/report.h"
 
 namespace xcloud {
@@ -29,6 +30,7 @@ constexpr const char* kAbout =
     "  xcloud bench --image photos/ --clients 8\n"
     "  xcloud bench --image photos/ --mode poisson --rate 50 --rate 100 --slo-ms 100 --repeat 3\n"
     "\n"
+    "'xcloud bench policies --help': compares batching policies without a server.\n"
     "First find the capacity with closed, then sweep poisson at 0.2, 0.5, 0.8 and 1.0 of it.\n"
     "Exit code: 0 valid, 1 nothing answered or the generator fell behind, 2 could not start.";
 
@@ -131,7 +133,10 @@ void AddBenchCommand(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("bench", kAbout);
   auto options = std::make_shared<BenchOptions>();
   AddOptions(*command, *options);
-  command->callback([options, &exit_code] { exit_code = RunBenchCommand(*options); });
+  AddPoliciesCommand(*command, exit_code);
+  command->callback([command, options, &exit_code] {
+    if (command->get_subcommands().empty()) exit_code = RunBenchCommand(*options);
+  });
 }
 
 }  // namespace xcloud
