@@ -8,6 +8,7 @@
 #include <string>
 
 #include "bench/bench_run.h"
+#include "bench/policies/policies_command.h"
 #include "bench/report.h"
 
 namespace xcloud {
@@ -28,7 +29,9 @@ constexpr const char* kAbout =
     "Examples:\n"
     "  xcloud bench --image photos/ --clients 8\n"
     "  xcloud bench --image photos/ --mode poisson --rate 50 --rate 100 --slo-ms 100 --repeat 3\n"
+    "  xcloud bench --mode poisson --rate 200 --deadline-ms 50 --deadline-ms 300\n"
     "\n"
+    "'xcloud bench policies --help': compares batching policies without a server.\n"
     "First find the capacity with closed, then sweep poisson at 0.2, 0.5, 0.8 and 1.0 of it.\n"
     "Exit code: 0 valid, 1 nothing answered or the generator fell behind, 2 could not start.";
 
@@ -50,6 +53,8 @@ void AddOptions(CLI::App& command, BenchOptions& o) {
   command.add_option("--connections", o.connections,
                      "Most connections at a time; they grow as needed");
   command.add_option("--slo-ms", o.slo_ms, "An answer within it counts as goodput");
+  command.add_option("--deadline-ms", o.deadlines_ms,
+                     "Sends X-Deadline-Ms, repeatable, in turn; shows how late each 504 comes");
   command.add_option("--timeout-ms", o.timeout_ms,
                      "A request unanswered so long after its intended send has failed");
   command.add_option("--late-ms", o.late_ms,
@@ -131,7 +136,10 @@ void AddBenchCommand(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("bench", kAbout);
   auto options = std::make_shared<BenchOptions>();
   AddOptions(*command, *options);
-  command->callback([options, &exit_code] { exit_code = RunBenchCommand(*options); });
+  AddPoliciesCommand(*command, exit_code);
+  command->callback([command, options, &exit_code] {
+    if (command->get_subcommands().empty()) exit_code = RunBenchCommand(*options);
+  });
 }
 
 }  // namespace xcloud

@@ -94,6 +94,12 @@ Status CheckBenchOptions(const BenchOptions& options) {
       wrong.Add("--clients", "each client needs a connection; raise --connections");
     }
   }
+  for (const std::int64_t deadline_ms : options.deadlines_ms) {
+    wrong.Range("--deadline-ms", static_cast<double>(deadline_ms), 1, 3'600'000);
+    if (static_cast<double>(deadline_ms) > options.timeout_ms) {
+      wrong.Add("--deadline-ms", "is longer than --timeout-ms, so its 504 would not be seen");
+    }
+  }
   if (options.slo_ms > options.timeout_ms) {
     wrong.Add("--slo-ms", "is longer than --timeout-ms, so nothing could miss it");
   }

@@ -26,9 +26,11 @@ struct BenchOptions {
   double warmup_s = 2;
   std::int64_t connections = 256;  // the most that are open at a time
   double slo_ms = 100;             // an answer within it is good
-  double timeout_ms = 10'000;      // an answer after it is a failure
-  double late_ms = 1;              // a send later than this by our own fault is "behind"
-  std::uint64_t seed = 1;          // run i uses seed + i
+  // X-Deadline-Ms of the requests, in turn; an answer after it is not good. Empty = none is sent.
+  std::vector<std::int64_t> deadlines_ms;
+  double timeout_ms = 10'000;  // an answer after it is a failure
+  double late_ms = 1;          // a send later than this by our own fault is "behind"
+  std::uint64_t seed = 1;      // run i uses seed + i
   std::int64_t repeat = 1;
   std::int64_t server_pid = 0;  // 0 = the server's CPU time is not read
   std::string json_file;        // empty = no file

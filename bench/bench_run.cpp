@@ -153,10 +153,7 @@ Result<BenchReport> RunBench(const BenchOptions& options, const BenchHooks& hook
                      FetchText(*server, "/api/services", kAskTimeout),
                      {}};
   if (hooks.on_conditions) hooks.on_conditions(report);
-  std::vector<PreparedRequest> requests;
-  for (Photo& photo : *photos) {
-    requests.push_back(PrepareRequest(target, options, std::move(photo)));
-  }
+  const std::vector<PreparedRequest> requests = PrepareRequests(target, options, *photos);
   const Runner runner(options, hooks, *server, requests, ModelOfPath(target.path));
   const std::vector<double> rates =
       options.mode == "closed" ? std::vector<double>{0} : options.rates;

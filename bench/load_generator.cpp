@@ -57,6 +57,17 @@ double LoadResult::goodput_per_s() const {
 double LoadResult::goodput_share() const {
   return Share(within_slo, offered);
 }
+std::uint64_t LoadResult::refused() const {
+  std::uint64_t sum = 0;
+  for (const int status : {429, 503}) {
+    const auto found = refusal_latency.find(status);
+    if (found != refusal_latency.end()) sum += found->second.count();
+  }
+  return sum;
+}
+double LoadResult::admitted_share() const {
+  return Share(within_slo, admitted());
+}
 
 class LoadGenerator::Impl {
  public:
@@ -86,6 +97,11 @@ class LoadGenerator::Impl {
 
  private:
   using ConnectionPtr = std::shared_ptr<ClientConnection>;
+  struct Sent {
+    TimePoint intended;
+    TimePoint at;         // actually
+    Duration deadline{};  // counted from `at`; 0 = none
+  };
 
   bool open_loop() const { return arrivals_ != nullptr; }
 
@@ -209,13 +225,14 @@ class LoadGenerator::Impl {
     result_.send_lag.Record(now - intended);
     const PreparedRequest& prepared = requests_[next_request_];
     next_request_ = (next_request_ + 1) % requests_.size();
+    const Sent sent = {intended, now, prepared.deadline};
     connection->Exchange(prepared, intended + limits_.timeout,
-                         [this, intended, connection](const ClientConnection::Answer& answer) {
-                           OnAnswer(intended, connection, answer);
+                         [this, sent, connection](const ClientConnection::Answer& answer) {
+                           OnAnswer(sent, connection, answer);
                          });
   }
 
-  void OnAnswer(TimePoint intended, const ConnectionPtr& connection,
+  void OnAnswer(const Sent& sent, const ConnectionPtr& connection,
                 const ClientConnection::Answer& answer) {
     const TimePoint now = std::chrono::steady_clock::now();
     if (answer.reusable) {
@@ -228,16 +245,31 @@ class LoadGenerator::Impl {
       const bool timeout = answer.error == boost::beast::error::timeout;
       Fail(timeout ? "timeout" : "broken: " + answer.error.message(), think_);
     } else if (answer.http_status < 200 || answer.http_status > 299) {
+      RecordRefusal(sent, answer.http_status, now);
       Fail("http " + std::to_string(answer.http_status), think_);
     } else {
-      const Duration latency = now - intended;
+      const Duration latency = now - sent.intended;
+      const Duration limit =
+          sent.deadline > Duration(0) ? std::min(sent.deadline, limits_.slo) : limits_.slo;
       ++result_.ok;
-      result_.within_slo += latency <= limits_.slo ? 1 : 0;
+      result_.within_slo += latency <= limit ? 1 : 0;
       result_.latency.Record(latency);
       End(now, think_);
     }
     Pump(now);
     OpenConnections(now, 0);
+  }
+
+  // The server's clock begins with the first byte, so these count from the actual send.
+  void RecordRefusal(const Sent& sent, int http_status, TimePoint now) {
+    const Duration took = now - sent.at;
+    result_.refusal_latency[http_status].Record(took);
+    if (http_status != 504 || sent.deadline <= Duration(0)) return;
+    if (took < sent.deadline) {
+      ++result_.expired_early;
+    } else {
+      result_.expiry_lateness.Record(took - sent.deadline);
+    }
   }
 
   void Fail(const std::string& kind, Duration pause) {

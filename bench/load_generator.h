@@ -45,15 +45,20 @@ struct ClosedLoop {
 struct LoadResult {
   std::uint64_t offered = 0;     // requests that were meant to be sent
   std::uint64_t ok = 0;          // answered with 2xx
-  std::uint64_t within_slo = 0;  // of those, in time
+  std::uint64_t within_slo = 0;  // of those, in time: within the SLO and their own deadline
   // The rest, by kind: "http 503", "timeout", "unsent" (no connection came free in time),
   // "connect: <why>", "broken: <why>". offered = ok + all of these.
   std::map<std::string, std::uint64_t> failures;
   LatencyHistogram latency;   // of `ok`
   LatencyHistogram send_lag;  // actual minus intended send, of all that were sent
-  std::uint64_t held = 0;     // had to wait because all allowed connections were busy
-  std::uint64_t late = 0;     // the generator woke later than `late` after the intended send
-  std::uint64_t behind = 0;   // either of the two
+  // By status other than 2xx: from the actual send, so the server's own time.
+  std::map<int, LatencyHistogram> refusal_latency;
+  // 504 answers of requests with a deadline: how long after it, counted from the actual send.
+  LatencyHistogram expiry_lateness;
+  std::uint64_t expired_early = 0;  // 504 answers that came before it: it could not be met
+  std::uint64_t held = 0;           // had to wait because all allowed connections were busy
+  std::uint64_t late = 0;           // the generator woke later than `late` after the intended send
+  std::uint64_t behind = 0;         // either of the two
   std::uint64_t connections_opened = 0;
   std::size_t peak_connections = 0;
   Duration length{};   // of the plan
@@ -64,6 +69,9 @@ struct LoadResult {
   double achieved_per_s() const;  // ok, over the longer of length and elapsed
   double goodput_per_s() const;   // within_slo, over length
   double goodput_share() const;   // within_slo, of offered
+  std::uint64_t refused() const;  // 429 and 503: turned away in favour of others
+  std::uint64_t admitted() const { return offered - refused(); }
+  double admitted_share() const;  // within_slo, of admitted
 };
 
 struct LoadProgress {

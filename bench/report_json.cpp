@@ -27,6 +27,14 @@ Json Percentiles(const LatencyHistogram& h) {
           {"max", Ms(h.max())}};
 }
 
+Json Refusals(const LoadResult& load) {
+  Json out = Json::object();
+  for (const auto& [status, took] : load.refusal_latency) {
+    out[std::to_string(status)] = Percentiles(took);
+  }
+  return out;
+}
+
 Json OptionsJson(const BenchReport& report) {
   const BenchOptions& o = report.options;
   return {{"url", o.url},
@@ -41,6 +49,7 @@ Json OptionsJson(const BenchReport& report) {
           {"warmup_s", o.warmup_s},
           {"connections", o.connections},
           {"slo_ms", o.slo_ms},
+          {"deadlines_ms", o.deadlines_ms},
           {"timeout_ms", o.timeout_ms},
           {"late_ms", o.late_ms},
           {"seed", o.seed},
@@ -114,7 +123,13 @@ Json RunJson(const BenchRun& run) {
               {"achieved_per_s", load.achieved_per_s()},
               {"goodput_per_s", load.goodput_per_s()},
               {"goodput_share", load.goodput_share()},
+              {"refused", load.refused()},
+              {"admitted", load.admitted()},
+              {"admitted_share", load.admitted_share()},
               {"latency_ms", Percentiles(load.latency)},
+              {"refusal_latency_ms", Refusals(load)},
+              {"expiry_lateness_ms", Percentiles(load.expiry_lateness)},
+              {"expired_early", load.expired_early},
               {"failures", Json(load.failures)},
               {"send_lag_ms", Percentiles(load.send_lag)},
               {"held", load.held},

@@ -84,6 +84,25 @@ void AppendCpu(std::string& out, const BenchReport& report, const BenchRun& run)
   out += '\n';
 }
 
+// Shares of all and of those let in, and how fast and how punctual the refusals are.
+void AppendSlo(std::string& out, const BenchReport& report, const LoadResult& load) {
+  Append(out, "  in SLO     %.2f %% of all %llu, %.2f %% of the %llu admitted (not 429 or 503)\n",
+         load.goodput_share() * 100, static_cast<unsigned long long>(load.offered),
+         load.admitted_share() * 100, static_cast<unsigned long long>(load.admitted()));
+  for (const auto& [status, took] : load.refusal_latency) {
+    Append(out, "  http %d   %llu, ms from the send: P50 %.3f  P99 %.3f  max %.3f\n", status,
+           static_cast<unsigned long long>(took.count()), Ms(took, 0.5), Ms(took, 0.99),
+           ToMilliseconds(took.max()));
+  }
+  if (report.options.deadlines_ms.empty()) return;
+  const LatencyHistogram& late = load.expiry_lateness;
+  Append(out,
+         "  expiry     %llu answers of 504 at or after the deadline, late by ms: P50 %.3f  P99 "
+         "%.3f  max %.3f; %llu before it\n",
+         static_cast<unsigned long long>(late.count()), Ms(late, 0.5), Ms(late, 0.99),
+         ToMilliseconds(late.max()), static_cast<unsigned long long>(load.expired_early));
+}
+
 struct Range {
   double low = INFINITY;
   double high = -INFINITY;
@@ -136,6 +155,13 @@ std::string ConditionsText(const BenchReport& report) {
          c.build_type.c_str(), c.sanitised ? ", sanitised" : "", c.nice);
   Append(out, "target    %s, body %s, %s\n", report.options.url.c_str(),
          report.options.body.c_str(), report.photos.c_str());
+  if (!report.options.deadlines_ms.empty()) {
+    out += "deadlines";
+    for (const std::int64_t deadline_ms : report.options.deadlines_ms) {
+      Append(out, " %lld", static_cast<long long>(deadline_ms));
+    }
+    out += " ms in turn, sent as X-Deadline-Ms\n";
+  }
   Append(out, "limits    SLO %.1f ms, timeout %.0f ms, at most %lld connections\n",
          report.options.slo_ms, report.options.timeout_ms,
          static_cast<long long>(report.options.connections));
@@ -172,6 +198,7 @@ std::string RunText(const BenchReport& report, const BenchRun& run) {
     Append(out, " %s: %llu ", kind.c_str(), static_cast<unsigned long long>(count));
   }
   out += '\n';
+  AppendSlo(out, report, load);
   if (report.options.mode != "closed") {
     Append(out, "  sends      P99 lateness %.2f ms, max %.2f ms; %.2f %% behind\n",
            Ms(load.send_lag, 0.99), ToMilliseconds(load.send_lag.max()), load.behind_share() * 100);
