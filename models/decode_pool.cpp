@@ -91,6 +91,12 @@ void DecodePool::Learn(Duration elapsed) {
   mean_job_ns_.store(mean == 0 ? sample : mean + (sample - mean) / 16, std::memory_order_relaxed);
 }
 
+Duration DecodePool::ExpectedDelay() const {
+  const Duration job(mean_job_ns_.load(std::memory_order_relaxed));
+  const auto waiting = static_cast<std::int64_t>(jobs_.size());
+  return job + job * waiting / static_cast<std::int64_t>(thread_total_);
+}
+
 std::chrono::milliseconds DecodePool::RetryAfter() const {
   const std::int64_t mean = mean_job_ns_.load(std::memory_order_relaxed);
   const Duration job = mean == 0 ? kAssumedJob : Duration(mean);

@@ -51,6 +51,10 @@ class DecodePool {
   // Would a job be taken now? Overloaded when the queue is full. A hint: it may fill before Submit.
   Status Admit() const;
 
+  // When a job that came now would be done, by the mean of the last jobs: what waits, shared out
+  // over the threads, and the job itself. Zero until a job was measured.
+  Duration ExpectedDelay() const;
+
   DecodePoolCounters counters() const;
   std::size_t thread_count() const { return threads_.size(); }
 

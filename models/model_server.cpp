@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/log.h"
-#include "models/load_model.h"
 #include "models/preprocess.h"
 
 namespace xcloud {
@@ -13,34 +12,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kRetryAfterNoMemory{1000};
 
-constexpr const char* kShuttingDown = "the server is shutting down";
-
 DecodePoolOptions PoolOptions(const DecodeConfig& config) {
   DecodePoolOptions options;
   options.threads = config.threads > 0 ? static_cast<std::size_t>(config.threads)
                                        : std::max(1U, std::thread::hardware_concurrency() / 2);
   options.queue_capacity = static_cast<std::size_t>(config.queue_capacity);
   return options;
-}
-
-ServiceInfoPtr MakeInfo(const RepositoryEntry& entry, ServiceState state, std::string reason) {
-  const ModelDefinition& definition = entry.definition;
-  auto info = std::make_shared<ServiceInfo>();
-  info->name = definition.name;
-  info->route = "/cv/" + definition.name;
-  info->title = definition.title;
-  info->description = definition.description;
-  info->source = definition.source;
-  info->version = entry.version;
-  info->backend = definition.backend;
-  info->state = state;
-  info->reason = std::move(reason);
-  info->answer = definition.answer;
-  info->label_count = definition.labels.size();
-  info->max_batch = definition.batching.max_batch;
-  info->latency_goal = definition.batching.latency_goal;
-  info->synthetic = definition.synthetic();
-  return info;
 }
 
 // OK while somebody still waits for the answer. `step` completes "before the photo was ...".
@@ -53,58 +30,35 @@ Status StillWanted(const PhotoRequest& photo, const Clock& clock, const char* st
   return Status::Ok();
 }
 
-std::string ProfileText(const std::vector<ProfilePoint>& profile) {
-  std::string text;
-  for (const ProfilePoint& point : profile) {
-    text += fmt::format("{}{} {}: {:.1f} ms", text.empty() ? "" : ", ", point.device, point.items,
-                        ToMilliseconds(point.elapsed));
-  }
-  return text;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ModelServer>> ModelServer::Create(
     const RepositoryConfig& repository, const DecodeConfig& decode,
-    const std::vector<std::unique_ptr<Device>>& devices, BatchScheduler& scheduler,
-    const Clock& clock, MetricsRegistry& metrics) {
-  Result<std::vector<RepositoryEntry>> entries = ScanRepository(repository.path);
+    const std::vector<std::unique_ptr<Device>>& devices, BatchScheduler& scheduler, Clock& clock,
+    MetricsRegistry& metrics) {
+  const Result<std::vector<RepositoryEntry>> entries = ScanRepository(repository.path);
   if (!entries.ok()) return entries.status();
   return std::unique_ptr<ModelServer>(
-      new ModelServer(*std::move(entries), decode, devices, scheduler, clock, metrics));
+      new ModelServer(repository.path, *entries, decode, devices, scheduler, clock, metrics));
 }
 
-ModelServer::ModelServer(std::vector<RepositoryEntry> entries, const DecodeConfig& decode,
+ModelServer::ModelServer(const std::filesystem::path& root,
+                         const std::vector<RepositoryEntry>& entries, const DecodeConfig& decode,
                          const std::vector<std::unique_ptr<Device>>& devices,
-                         BatchScheduler& scheduler, const Clock& clock, MetricsRegistry& metrics)
+                         BatchScheduler& scheduler, Clock& clock, MetricsRegistry& metrics)
     : devices_(devices),
       scheduler_(scheduler),
       clock_(clock),
       metrics_(metrics),
-      entries_(std::move(entries)),
+      root_(root),
       limits_{decode.max_pixels, decode.max_side},
       services_(std::make_shared<ServiceMap>()),
       pool_(PoolOptions(decode), clock) {
-  for (const RepositoryEntry& entry : entries_) {
-    Publish(entry, entry.state, entry.reason, nullptr);
-    if (entry.state == ServiceState::kLoading) continue;
-    spdlog::warn("service '{}' is not served ({}): {}", entry.definition.name,
-                 ServiceStateName(entry.state), entry.reason);
-  }
+  for (const RepositoryEntry& entry : entries) AddService(entry);
 }
 
 ModelServer::~ModelServer() {
   Stop();
-}
-
-void ModelServer::StartLoading() {
-  XC_CHECK(!loader_.joinable());
-  loader_ = std::thread([this] { LoadAll(); });
-}
-
-void ModelServer::WaitLoaded() {
-  MutexLock lock(state_mutex_);
-  while (!loaded_ && !closed_) state_changed_.Wait(state_mutex_);
 }
 
 void ModelServer::Stop() {
@@ -113,6 +67,7 @@ void ModelServer::Stop() {
     MutexLock lock(state_mutex_);
     if (closed_) return;
     closed_ = true;
+    if (retiring_ != nullptr) retiring_->Interrupt();
     state_changed_.NotifyAll();
     while (in_decode_ > 0) state_changed_.Wait(state_mutex_);
   }
@@ -120,58 +75,6 @@ void ModelServer::Stop() {
   for (const auto& [name, service] : *services()) {
     if (service.model != nullptr) scheduler_.RemoveModel(service.model->id);
   }
-}
-
-void ModelServer::LoadAll() {
-  for (const RepositoryEntry& entry : entries_) {
-    if (stopping_.load()) break;
-    if (entry.state == ServiceState::kLoading) LoadOne(entry);
-  }
-  MutexLock lock(state_mutex_);
-  loaded_ = true;
-  state_changed_.NotifyAll();
-}
-
-void ModelServer::LoadOne(const RepositoryEntry& entry) {
-  const std::string& name = entry.definition.name;
-  const TimePoint start = clock_.Now();
-  Result<WarmModel> warm = LoadModel(entry, devices_, clock_);
-  if (!warm.ok()) {
-    spdlog::error("service '{}' failed to load: {}", name, warm.status().message());
-    return Publish(entry, ServiceState::kFailed, warm.status().message(), nullptr);
-  }
-  if (stopping_.load()) return;
-  std::shared_ptr<LoadedModel> model = std::move(warm->model);
-  model->id = scheduler_.AddModel(name, entry.version, entry.definition.batching, warm->profile);
-  Publish(entry, ServiceState::kReady, "", std::move(model));
-  spdlog::info("service '{}' version {} is ready after {:.1f} s; slowest batches: {}", name,
-               entry.version, ToMilliseconds(clock_.Now() - start) / 1000,
-               ProfileText(warm->profile));
-}
-
-void ModelServer::Publish(const RepositoryEntry& entry, ServiceState state, std::string reason,
-                          std::shared_ptr<const LoadedModel> model) {
-  const std::string& name = entry.definition.name;
-  metrics_.GetGauge("xcloud_service_ready", "1 when the service answers.", {{"model", name}})
-      .Set(state == ServiceState::kReady ? 1 : 0);
-  auto updated = std::make_shared<ServiceMap>(*services());
-  Service& service = (*updated)[name];
-  service.info = MakeInfo(entry, state, std::move(reason));
-  service.model = std::move(model);
-  if (service.outcomes == nullptr) {
-    auto outcomes = std::make_shared<Outcomes>();
-    for (std::size_t code = 0; code < outcomes->size(); ++code) {
-      const std::string_view word = StatusCodeName(static_cast<StatusCode>(code));
-      (*outcomes)[code] =
-          &metrics_.GetCounter("xcloud_inference_total", "Photos asked about, by how it ended.",
-                               {{"model", name}, {"outcome", std::string(word)}});
-    }
-    service.outcomes = std::move(outcomes);
-  }
-  // The old map dies after the lock: a reader never waits for that either.
-  std::shared_ptr<const ServiceMap> next = std::move(updated);
-  MutexLock lock(services_mutex_);
-  services_.swap(next);
 }
 
 std::shared_ptr<const ModelServer::ServiceMap> ModelServer::services() const {
@@ -187,8 +90,13 @@ std::vector<ServiceInfoPtr> ModelServer::List() const {
 
 ServiceInfoPtr ModelServer::Find(std::string_view name) const {
   const std::shared_ptr<const ServiceMap> map = services();
-  const auto found = map->find(name);
-  return found == map->end() ? nullptr : found->second.info;
+  const Service* const service = FindIn(*map, name);
+  return service == nullptr ? nullptr : service->info;
+}
+
+const ModelServer::Service* ModelServer::FindIn(const ServiceMap& map, std::string_view name) {
+  const auto found = map.find(name);
+  return found == map.end() ? nullptr : &found->second;
 }
 
 Status ModelServer::CheckUsable(std::string_view name, const Service* service) const {
@@ -210,8 +118,7 @@ Status ModelServer::CheckUsable(std::string_view name, const Service* service) c
 
 Status ModelServer::Admit(std::string_view name, Priority priority, Deadline deadline) const {
   const std::shared_ptr<const ServiceMap> map = services();
-  const auto found = map->find(name);
-  const Service* service = found == map->end() ? nullptr : &found->second;
+  const Service* const service = FindIn(*map, name);
   if (Status status = CheckUsable(name, service); !status.ok()) return status;
   if (deadline.Expired(clock_.Now())) {
     return Status::DeadlineExceeded("the deadline has passed already");
@@ -220,13 +127,14 @@ Status ModelServer::Admit(std::string_view name, Priority priority, Deadline dea
   AdmitQuery query;
   query.priority = priority;
   query.deadline = deadline;
+  query.upstream_items = service->upstream->load(std::memory_order_relaxed);
+  query.upstream_delay = pool_.ExpectedDelay();
   return scheduler_.Admit(service->model->id, query);
 }
 
 void ModelServer::Infer(InferenceRequest request, InferenceCallback done) {
   const std::shared_ptr<const ServiceMap> map = services();
-  const auto found = map->find(request.service);
-  const Service* service = found == map->end() ? nullptr : &found->second;
+  const Service* const service = FindIn(*map, request.service);
   Status status = CheckUsable(request.service, service);
   if (status.ok() && !request.version.empty() && request.version != service->info->version) {
     status = Status::NotFound("service '" + request.service + "' has no version '" +
@@ -261,12 +169,16 @@ void ModelServer::Infer(InferenceRequest request, InferenceCallback done) {
   if (!BeginRequest()) return photo->RefuseAll(Status::Unavailable(kShuttingDown));
   // std::function must be copyable, so the one owner sits behind a shared pointer.
   auto owner = std::make_shared<std::unique_ptr<PhotoRequest>>(std::move(photo));
-  const Status accepted = pool_.Submit([this, owner] {
+  const std::shared_ptr<std::atomic<std::size_t>> upstream = service->upstream;
+  upstream->fetch_add(1, std::memory_order_relaxed);
+  const Status accepted = pool_.Submit([this, owner, upstream] {
     Decode(std::move(*owner));
+    upstream->fetch_sub(1, std::memory_order_relaxed);
     EndRequest();
   });
   if (!accepted.ok()) {
     (*owner)->RefuseAll(accepted);
+    upstream->fetch_sub(1, std::memory_order_relaxed);
     EndRequest();
   }
 }
@@ -313,37 +225,6 @@ void ModelServer::EndRequest() {
   --in_decode_;
   // Under the lock: after it, Stop may return and the server be gone.
   if (in_decode_ == 0) state_changed_.NotifyAll();
-}
-
-Status ModelServer::Ready() const {
-  if (stopping_.load()) return Status::Unavailable(kShuttingDown);
-  std::string loading;
-  std::string failed;
-  bool any_ready = false;
-  for (const auto& [name, service] : *services()) {
-    const ServiceState state = service.info->state;
-    if (state == ServiceState::kLoading) loading += (loading.empty() ? "" : ", ") + name;
-    if (state == ServiceState::kFailed) failed += (failed.empty() ? "" : ", ") + name;
-    any_ready = any_ready || state == ServiceState::kReady;
-  }
-  if (!loading.empty()) return Status::Unavailable("loading: " + loading);
-  if (!any_ready && !failed.empty()) {
-    return Status::Unavailable("no service is ready; failed to load: " + failed);
-  }
-  return Status::Ok();
-}
-
-Result<BatchingView> ModelServer::Batching(std::string_view) const {
-  return Status::Unsupported("not yet");
-}
-Result<BatchingView> ModelServer::ChangeBatching(std::string_view, const BatchingPatch&) {
-  return Status::Unsupported("not yet");
-}
-Status ModelServer::Load(std::string_view) {
-  return Status::Unsupported("not yet");
-}
-Status ModelServer::Unload(std::string_view) {
-  return Status::Unsupported("not yet");
 }
 
 }  // namespace xcloud

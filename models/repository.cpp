@@ -52,7 +52,9 @@ void FindWeights(RepositoryEntry& entry) {
   if (highest > 0) entry.version = std::to_string(highest);
 }
 
-RepositoryEntry ReadEntry(const fs::path& folder) {
+}  // namespace
+
+RepositoryEntry ReadRepositoryEntry(const fs::path& folder) {
   RepositoryEntry entry;
   Result<ModelDefinition> definition = ReadModelDefinition(folder);
   if (!definition.ok()) {
@@ -77,8 +79,6 @@ RepositoryEntry ReadEntry(const fs::path& folder) {
   return entry;
 }
 
-}  // namespace
-
 Result<std::vector<RepositoryEntry>> ScanRepository(const fs::path& root) {
   std::error_code error;
   const std::vector<fs::path> folders = FoldersOf(root, error);
@@ -90,7 +90,7 @@ Result<std::vector<RepositoryEntry>> ScanRepository(const fs::path& root) {
   for (const fs::path& folder : folders) {
     const std::string name = folder.filename().string();
     if (IsModelName(name)) {
-      entries.push_back(ReadEntry(folder));
+      entries.push_back(ReadRepositoryEntry(folder));
     } else {
       spdlog::warn("repository: skipping the folder '{}': a model's name has only a-z 0-9 _ -",
                    name);

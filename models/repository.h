@@ -1,4 +1,4 @@
-// Repository: the folder of models on disk, read once at start.
+// Repository: the folder of models on disk, read at start, and one model's folder at each load.
 //
 //   ROOT/NAME/model.toml, labels.txt     what the service is
 //   ROOT/NAME/VERSION/FILE               its weights; VERSION is a whole number from 1
@@ -30,5 +30,8 @@ struct RepositoryEntry {
 // version that has its file is taken; the null backend needs none and is version "1".
 // NotFound when ROOT is not a folder that can be read.
 Result<std::vector<RepositoryEntry>> ScanRepository(const std::filesystem::path& root);
+
+// One folder of ROOT, as ScanRepository reads it. REQUIRES: IsModelName of the folder's name.
+RepositoryEntry ReadRepositoryEntry(const std::filesystem::path& folder);
 
 }  // namespace xcloud

@@ -102,6 +102,26 @@ TEST(DecodePoolTest, RetryAfterIsTheMeasuredTimeOfWhatWaits) {
   EXPECT_EQ(status.retry_after(), milliseconds(160));  // three that wait and the one that runs
 }
 
+TEST(DecodePoolTest, ExpectedDelayCountsWhatWaitsAndTheJobItself) {
+  FakeClock clock;
+  Signal started;
+  Signal gate;
+  HeldPool pool(clock, 3);
+  EXPECT_EQ(pool->ExpectedDelay(), Duration::zero()) << "nothing is measured";
+  clock.Advance(milliseconds(40));
+  pool.Open();
+  const Status second = pool->Submit([&] {
+    started.Set();
+    gate.Wait();
+  });
+  ASSERT_TRUE(second.ok());
+  started.Wait();
+  EXPECT_EQ(pool->ExpectedDelay(), milliseconds(40));
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(pool->Submit([] {}).ok());
+  EXPECT_EQ(pool->ExpectedDelay(), milliseconds(120));
+  gate.Set();
+}
+
 TEST(DecodePoolTest, CountsJobs) {
   FakeClock clock;
   HeldPool pool(clock, 1);

@@ -40,6 +40,9 @@ TEST(ModelDefinitionTest, AnEmptyFileHasEveryDefault) {
   EXPECT_EQ(model->batching.max_batch, 8U);
   EXPECT_EQ(model->batching.queue_capacity, BatchLimits().queue_capacity);
   EXPECT_EQ(model->batching.latency_goal, Duration::zero());
+  EXPECT_FALSE(model->batching.defer);
+  EXPECT_EQ(model->batching.priority, Priority::kNormal);
+  EXPECT_EQ(model->batching.patience, BatchLimits().patience);
   EXPECT_THAT(model->labels, ElementsAre("a", "b"));
   EXPECT_TRUE(model->reduced_decode);
   EXPECT_FALSE(model->synthetic());
@@ -77,6 +80,9 @@ threshold = 0.25
 max_batch = 16
 queue_capacity = 32
 max_queue_delay_ms = 1.5
+defer = true
+priority = "low"
+patience_ms = 1500
 [latency]
 goal_ms = 250
 [null]
@@ -110,6 +116,9 @@ item_ms = 0.25
   EXPECT_EQ(model->batching.max_batch, 16U);
   EXPECT_EQ(model->batching.queue_capacity, 32U);
   EXPECT_EQ(model->batching.max_queue_delay, std::chrono::microseconds(1500));
+  EXPECT_TRUE(model->batching.defer);
+  EXPECT_EQ(model->batching.priority, Priority::kLow);
+  EXPECT_EQ(model->batching.patience, std::chrono::milliseconds(1500));
   EXPECT_EQ(model->batching.latency_goal, std::chrono::milliseconds(250));
   EXPECT_EQ(model->null_backend.base_ms, 4.0);
   EXPECT_EQ(model->null_backend.item_ms, 0.25);

@@ -4,117 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <opencv2/imgcodecs.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "tests/support/fake_clock.h"
-#include "tests/support/puppet_device.h"
-#include "tests/support/puppet_scheduler.h"
-#include "tests/support/temp_folder.h"
+#include "tests/models/model_server_fixture.h"
 
 namespace xcloud {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-std::string Png(int width = 300, int height = 260) {
-  std::vector<std::uint8_t> bytes;
-  cv::imencode(".png", cv::Mat(height, width, CV_8UC3, cv::Scalar(10, 20, 30)), bytes);
-  return {bytes.begin(), bytes.end()};
-}
-
-// Collects what the callbacks say; waits for them.
-class Answers {
- public:
-  InferenceCallback Callback() {
-    return [this](InferenceResult result) {
-      MutexLock lock(mutex_);
-      results_.push_back(std::move(result));
-      changed_.NotifyAll();
-    };
-  }
-  std::vector<InferenceResult> WaitFor(std::size_t count) {
-    MutexLock lock(mutex_);
-    while (results_.size() < count) changed_.Wait(mutex_);
-    return results_;
-  }
-  std::size_t count() const {
-    MutexLock lock(mutex_);
-    return results_.size();
-  }
-
- private:
-  mutable Mutex mutex_;
-  CondVar changed_;
-  std::vector<InferenceResult> results_ XC_GUARDED_BY(mutex_);
-};
-
-class ModelServerTest : public ::testing::Test {
- protected:
-  ModelServerTest() {
-    auto device = std::make_unique<PuppetDevice>("cpu0", 1);
-    puppet_ = device.get();
-    devices_.push_back(std::move(device));
-    decode_.threads = 1;
-    decode_.queue_capacity = 2;
-  }
-  ~ModelServerTest() override { gate_.Open(); }
-
-  void AddModel(const std::string& name, const std::string& toml = "[model]\nbackend = 'null'\n") {
-    root_.Write(name + "/model.toml", toml);
-    root_.Write(name + "/labels.txt", "a\nb\nc\n");
-  }
-  void Create() {
-    auto server = ModelServer::Create({root_.path().string()}, decode_, devices_, scheduler_,
-                                      clock_, metrics_);
-    ASSERT_TRUE(server.ok()) << server.status().message();
-    server_ = *std::move(server);
-  }
-  void Serve() {
-    Create();
-    server_->StartLoading();
-    server_->WaitLoaded();
-  }
-  InferenceRequest Request(const std::string& service, std::string image = Png()) const {
-    InferenceRequest request;
-    request.service = service;
-    request.image = std::move(image);
-    request.first_byte = request.received = clock_.Now();
-    return request;
-  }
-  void Infer(InferenceRequest request) { server_->Infer(std::move(request), answers_.Callback()); }
-  // The one answer to a request that is refused.
-  Status Refusal(InferenceRequest request) {
-    Infer(std::move(request));
-    const auto results = answers_.WaitFor(1);
-    server_->Stop();  // a second answer would have come by now
-    EXPECT_EQ(answers_.count(), 1U);
-    return results[0].status;
-  }
-  // Serves "m", and keeps its one decode thread busy in the scheduler until gate_ opens.
-  void ServeWithABusyDecodeThread() {
-    AddModel("m");
-    scheduler_.before_submit = [this] { gate_.Pass(); };
-    Serve();
-    Infer(Request("m"));
-    gate_.WaitForArrivals(1);
-  }
-  std::string Metrics() const { return metrics_.Render(); }
-
-  Gate gate_;
-  const TempFolder root_;
-  FakeClock clock_;
-  MetricsRegistry metrics_;
-  DecodeConfig decode_;
-  PuppetDevice* puppet_ = nullptr;
-  std::vector<std::unique_ptr<Device>> devices_;
-  PuppetScheduler scheduler_;
-  Answers answers_;
-  std::unique_ptr<ModelServer> server_;
-};
 
 TEST_F(ModelServerTest, AFolderIsAServiceWithNothingElseDone) {
   AddModel("dropped", "title = 'Dropped in'\n[model]\nbackend = 'null'\n[latency]\ngoal_ms = 40\n");
@@ -130,7 +30,7 @@ TEST_F(ModelServerTest, AFolderIsAServiceWithNothingElseDone) {
   EXPECT_TRUE(info->synthetic);
   EXPECT_EQ(info->reason, "");
   EXPECT_TRUE(server_->Ready().ok());
-  EXPECT_TRUE(server_->Admit("dropped", {}).ok());
+  EXPECT_TRUE(Admit("dropped").ok());
 }
 
 TEST_F(ModelServerTest, OpensAQueueWithLimitsAndAWarmProfile) {
@@ -181,7 +81,7 @@ TEST_F(ModelServerTest, RefusesAnUnknownService) {
   EXPECT_EQ(status.code(), StatusCode::kNotFound);
   EXPECT_EQ(status.message(), "no service named 'nobody'");
   EXPECT_EQ(server_->Find("nobody"), nullptr);
-  EXPECT_EQ(server_->Admit("nobody", {}).code(), StatusCode::kNotFound);
+  EXPECT_EQ(Admit("nobody").code(), StatusCode::kNotFound);
 }
 
 TEST_F(ModelServerTest, RefusesAnUnknownVersion) {
@@ -198,7 +98,7 @@ TEST_F(ModelServerTest, WithoutWeightsSaysSoAndNeverAnswersAScore) {
   AddModel("m", "");
   Serve();
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kNoWeights);
-  EXPECT_EQ(server_->Admit("m", {}).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Admit("m").code(), StatusCode::kUnavailable);
   EXPECT_TRUE(server_->Ready().ok()) << "what was never installed does not block the rest";
   const Status status = Refusal(Request("m"));
   EXPECT_EQ(status.code(), StatusCode::kUnavailable);
@@ -241,7 +141,7 @@ TEST_F(ModelServerTest, EachModelIsPublishedAsItGetsReady) {
   EXPECT_EQ(server_->Find("a")->state, ServiceState::kReady);
   EXPECT_EQ(server_->Find("b")->state, ServiceState::kLoading);
   EXPECT_EQ(server_->Ready().message(), "loading: b");
-  EXPECT_EQ(server_->Admit("b", {}).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Admit("b").code(), StatusCode::kUnavailable);
   Infer(Request("b"));
   EXPECT_THAT(answers_.WaitFor(1)[0].status.message(), HasSubstr("is loading"));
   Infer(Request("a"));
@@ -257,6 +157,7 @@ TEST_F(ModelServerTest, DecodeErrorsReachTheCaller) {
   EXPECT_EQ(Refusal(Request("m", "this is no image")).code(), StatusCode::kUnsupportedMedia);
   EXPECT_THAT(Metrics(),
               HasSubstr("xcloud_inference_total{model=\"m\",outcome=\"unsupported_media\"} 1"));
+  EXPECT_EQ(scheduler_.submitted(), 0U) << "what cannot be decoded must not spoil a batch";
 }
 
 TEST_F(ModelServerTest, TheConfiguredPixelLimitHolds) {
@@ -303,9 +204,9 @@ TEST_F(ModelServerTest, AnExpiredRequestIsNeverDecoded) {
 TEST_F(ModelServerTest, AFullDecodeQueueIsRefusedAtOnce) {
   ServeWithABusyDecodeThread();
   Infer(Request("m"));
-  EXPECT_TRUE(server_->Admit("m", {}).ok());
+  EXPECT_TRUE(Admit("m").ok());
   Infer(Request("m"));
-  EXPECT_EQ(server_->Admit("m", {}).code(), StatusCode::kOverloaded);
+  EXPECT_EQ(Admit("m").code(), StatusCode::kOverloaded);
   Infer(Request("m"));
   EXPECT_EQ(answers_.count(), 1U) << "refused inline";
   const Status status = answers_.WaitFor(1)[0].status;
@@ -318,9 +219,57 @@ TEST_F(ModelServerTest, AFullDecodeQueueIsRefusedAtOnce) {
 TEST_F(ModelServerTest, AdmitAsksTheSchedulerAndTheDeadline) {
   AddModel("m");
   Serve();
-  EXPECT_EQ(server_->Admit("m", Deadline::At(clock_.Now())).code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Admit("m", Deadline::At(clock_.Now())).code(), StatusCode::kDeadlineExceeded);
   scheduler_.set_admit(Status::Overloaded("backlog", std::chrono::milliseconds(90)));
-  EXPECT_EQ(server_->Admit("m", {}).retry_after(), std::chrono::milliseconds(90));
+  EXPECT_EQ(Admit("m").retry_after(), std::chrono::milliseconds(90));
+}
+
+TEST_F(ModelServerTest, AdmitTellsTheSchedulerWhatIsStillToCome) {
+  AddModel("m");
+  decode_.queue_capacity = 3;
+  int photo = 0;
+  scheduler_.before_submit = [&] {
+    if (++photo > 1) {
+      EXPECT_TRUE(Admit("m").ok());
+      return;
+    }
+    gate_.Pass();
+    clock_.Advance(std::chrono::milliseconds(40));  // what decoding the first one takes
+  };
+  Serve();
+  for (int i = 0; i < 3; ++i) {
+    Infer(Request("m"));
+    if (i == 0) gate_.WaitForArrivals(1);
+  }
+  const Deadline deadline = Deadline::At(clock_.Now() + std::chrono::seconds(9));
+  EXPECT_TRUE(server_->Admit("m", Priority::kLow, deadline).ok());
+  gate_.Open();
+  EXPECT_EQ(scheduler_.Take(3).size(), 3U);
+  const std::vector<AdmitQuery> queries = scheduler_.queries();
+  ASSERT_EQ(queries.size(), 3U);
+  EXPECT_EQ(queries[0].priority, Priority::kLow);
+  EXPECT_EQ(queries[0].deadline.when(), deadline.when());
+  EXPECT_EQ(queries[0].items, 1U);
+  EXPECT_EQ(queries[0].upstream_items, 3U);
+  EXPECT_EQ(queries[0].upstream_delay, Duration::zero()) << "nothing is measured yet";
+  EXPECT_EQ(queries[1].upstream_items, 2U);
+  EXPECT_EQ(queries[1].upstream_delay, std::chrono::milliseconds(80))
+      << "the one that waits and the newcomer itself";
+  EXPECT_EQ(queries[2].upstream_items, 1U);
+}
+
+TEST_F(ModelServerTest, IsNotReadyWithoutAUsableDevice) {
+  AddModel("m");
+  Serve();
+  DeviceHealth faulty{"cpu0", DeviceState::kQuarantined, "a batch hung", 1, 0, 1};
+  DeviceHealth probing{"cpu1", DeviceState::kProbing, "", 1, 0, 1};
+  scheduler_.set_devices({faulty, probing});
+  EXPECT_EQ(server_->Ready().message(),
+            "no device is usable: cpu0 is quarantined (a batch hung), cpu1 is probing");
+  EXPECT_EQ(server_->Ready().code(), StatusCode::kUnavailable);
+  probing.state = DeviceState::kReady;
+  scheduler_.set_devices({faulty, probing});
+  EXPECT_TRUE(server_->Ready().ok());
 }
 
 TEST_F(ModelServerTest, StopAnswersEveryRequestOnceAndTakesNoMore) {
@@ -333,7 +282,7 @@ TEST_F(ModelServerTest, StopAnswersEveryRequestOnceAndTakesNoMore) {
   for (const InferenceResult& result : answers_.WaitFor(2)) EXPECT_FALSE(result.status.ok());
   Infer(Request("m"));
   EXPECT_EQ(answers_.WaitFor(3)[2].status.code(), StatusCode::kUnavailable);
-  EXPECT_EQ(server_->Admit("m", {}).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Admit("m").code(), StatusCode::kUnavailable);
   EXPECT_EQ(server_->Ready().code(), StatusCode::kUnavailable);
   EXPECT_THAT(scheduler_.models(), IsEmpty());
 }
@@ -344,8 +293,7 @@ TEST_F(ModelServerTest, ARequestMayBeAnsweredAfterTheServerIsGone) {
   Infer(Request("m"));
   auto taken = scheduler_.Take(1);  // as on a lane
   server_.reset();
-  static_cast<PhotoRequest&>(*taken[0]).Answer(std::vector<float>{1, 2, 3}, 1, "cpu0/0", {}, {},
-                                               {});
+  Answer(taken[0]);
   EXPECT_TRUE(answers_.WaitFor(1)[0].status.ok());
 }
 

@@ -53,6 +53,19 @@ TEST_F(RepositoryTest, ServesTheHighestVersionThatHasItsFile) {
   EXPECT_EQ(entries[0].version, "10");
 }
 
+TEST_F(RepositoryTest, OneFolderIsReadAsItIsNow) {
+  AddModel("a");
+  root_.Write("a/1/model.pt", "x");
+  EXPECT_EQ(ReadRepositoryEntry(root_.path() / "a").version, "1");
+  root_.Write("a/2/model.pt", "x");
+  EXPECT_EQ(ReadRepositoryEntry(root_.path() / "a").version, "2");
+  std::filesystem::remove_all(root_.path() / "a");
+  const RepositoryEntry gone = ReadRepositoryEntry(root_.path() / "a");
+  EXPECT_EQ(gone.state, ServiceState::kFailed);
+  EXPECT_EQ(gone.definition.name, "a");
+  EXPECT_THAT(gone.reason, HasSubstr("a/model.toml: there is no such file"));
+}
+
 TEST_F(RepositoryTest, WithoutWeightsSaysWhichFileIsMissing) {
   AddModel("a", "[model]\nfile = 'net.pt'\n");
   root_.Write("a/1/model.pt", "not the declared file");
