@@ -28,6 +28,8 @@
 #include "models/network.h"
 #include "models/repository.h"
 #include "scheduler/dynamic_batcher.h"
+#include "scheduler/profile_saver.h"
+#include "scheduler/profile_store.h"
 #include "storage/open_call_log.h"
 
 namespace xcloud {
@@ -139,7 +141,10 @@ int Serve(const ServeOptions& options) {
       executors.push_back(lanes.back().get());
     }
   }
-  DynamicBatcher scheduler(clock, metrics, executors);
+  ProfileStore profiles(config->scheduler.profile_folder);
+  DynamicBatcher scheduler(clock, metrics, executors, &profiles);
+  const ProfileSaver saver(scheduler, clock,
+                           std::chrono::seconds(config->scheduler.save_interval_s));
   auto models =
       ModelServer::Create(config->repository, config->decode, *devices, scheduler, clock, metrics);
   if (!models.ok()) return Fail(models.status());
