@@ -13,6 +13,9 @@ constexpr std::chrono::milliseconds kRetryLatest{60'000};
 constexpr std::chrono::milliseconds kRetryUnknown{100};
 // Batches that are handed out one by one; what is beyond is spread evenly over the lanes.
 constexpr std::size_t kExactBatches = 64;
+// A last batch of less than this share of the full one's speed is taken to fill up. Lower than
+// kShedRate: a request refused at the door is lost, one that was let in may still be shed.
+constexpr double kWasteRate = 0.8;
 
 std::string Milliseconds(Duration d) {
   return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(d).count()) + " ms";
@@ -52,6 +55,20 @@ Duration OthersTime(const AdmissionQuery& query, std::size_t own_class, Duration
   return sum;
 }
 
+// The size of the batch that will hold this request. Behind a full batch there is an overload, and
+// where a short batch wastes the lane the last one will be full as well when it starts.
+std::size_t LastBatch(const QueueView& queue, std::size_t device, std::size_t ahead,
+                      std::size_t items, std::size_t full) {
+  const std::size_t rest = std::min(ahead % full + items, full);
+  if (ahead < full) return rest;
+  const std::size_t max_batch = queue.limits.max_batch;
+  const double rest_ms = ToMilliseconds(queue.profile->Cost(device, rest, max_batch));
+  const double full_ms = ToMilliseconds(queue.profile->Cost(device, full, max_batch));
+  const bool wastes =
+      static_cast<double>(rest) * full_ms < kWasteRate * static_cast<double>(full) * rest_ms;
+  return wastes ? full : rest;
+}
+
 struct LaneTimes {
   TimePoint free_at;
   Duration batch;  // of the size that is sustained
@@ -82,7 +99,7 @@ Refusal Late(const AdmissionQuery& query, TimePoint finish) {
 }
 
 std::optional<Refusal> CheckTime(const AdmissionQuery& query) {
-  if (query.probe || !query.request.deadline.IsSet()) return std::nullopt;
+  if (!query.request.deadline.IsSet()) return std::nullopt;
   const TimePoint deadline = query.request.deadline.when();
   const Duration left = deadline - query.now;
   const Duration alone = FastestCost(query.lanes, query.queue, query.request.items);
@@ -115,7 +132,8 @@ TimePoint PredictFinish(const AdmissionQuery& query) {
     if (last_device != lane.device) {  // neighbours share their device's times
       last_device = lane.device;
       size = SustainableBatch(query.lanes, queue, lane.device, budget);
-      const std::size_t rest = std::min((ahead % size) + query.request.items, size);
+      // Behind a full batch there is an overload, and the last batch will be full when it starts.
+      const std::size_t rest = LastBatch(queue, lane.device, ahead, query.request.items, size);
       batch = queue.profile->Cost(lane.device, size, queue.limits.max_batch);
       own = queue.profile->Cost(lane.device, rest, queue.limits.max_batch);
     }
@@ -148,6 +166,12 @@ TimePoint PredictFinish(const AdmissionQuery& query) {
   return finish;
 }
 
+bool IsProbe(const AdmissionQuery& query) {
+  const auto idle = [](const LaneView& lane) { return lane.usable && lane.running == 0; };
+  return query.may_probe && std::any_of(query.lanes.begin(), query.lanes.end(), idle) &&
+         CheckTime(query).has_value();
+}
+
 std::optional<Refusal> CheckAdmission(const AdmissionQuery& query) {
   const AdmitQuery& request = query.request;
   const std::size_t capacity = query.queue.limits.queue_capacity;
@@ -175,7 +199,9 @@ std::optional<Refusal> CheckAdmission(const AdmissionQuery& query) {
                                " images wait; try again in " + Milliseconds(retry_after),
                            retry_after)};
   }
-  return CheckTime(query);
+  std::optional<Refusal> late = CheckTime(query);
+  if (late && IsProbe(query)) return std::nullopt;
+  return late;
 }
 
 std::chrono::milliseconds RetryAfter(const AdmissionQuery& query) {

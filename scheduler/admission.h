@@ -17,9 +17,9 @@
 // more (upstream ones too), and of each other model its more urgent ones, and of those as urgent
 // no more lane time than this model's own share, since the policy shares lanes fairly.
 //
-// A probe is let through against the profile: when nothing of the model waits or runs and no
-// batch of it has finished for kProbeInterval. Without probes a profile that was measured on a
-// busy machine could refuse everybody, and so never be measured again.
+// A probe is let through against the profile: when a lane is idle, nothing of the model waits or
+// runs, and no batch of it has finished for kProbeInterval. Without probes a profile that was
+// measured on a busy machine could refuse everybody, and so never be measured again.
 //
 // retry_after: a full queue's is waiting items / rate, when what waits now will have left (the
 // measured rate; before a batch has finished, what the profile promises on all lanes; 100 ms when
@@ -44,7 +44,7 @@ struct AdmissionQuery {
   double items_per_second = 0;        // measured; 0 = not known
   AdmitQuery request;
   TimePoint now;
-  bool probe = false;
+  bool may_probe = false;  // nothing of the model waits, runs, or has finished for a while
 };
 
 // Short enough that a few dozen batches, which a wrong profile needs, are a few seconds.
@@ -57,6 +57,9 @@ struct Refusal {
 
 // Nothing = it would be taken.
 std::optional<Refusal> CheckAdmission(const AdmissionQuery& query);
+
+// Of a request that is taken: it is so only as a probe, and is to be queued as one.
+bool IsProbe(const AdmissionQuery& query);
 
 // When the answer would be ready; now when nothing is known.
 TimePoint PredictFinish(const AdmissionQuery& query);

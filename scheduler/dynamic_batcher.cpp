@@ -161,8 +161,10 @@ Status DynamicBatcher::Admit(ModelId id, const AdmitQuery& asked) const {
   if (!query.deadline.IsSet() && goal > Duration::zero()) {
     query.deadline = Deadline::After(now, goal);
   }
-  std::optional<Refusal> refusal = Check(id, found->second, query, now);
-  return refusal ? std::move(refusal->status) : Status::Ok();
+  std::optional<Refusal> refusal = CheckAdmission(QueryOf(id, found->second, query, now));
+  if (!refusal) return Status::Ok();
+  found->second.metrics.Refused(refusal->reason);
+  return std::move(refusal->status);
 }
 
 Status DynamicBatcher::Submit(ModelId id, ScheduledRequestPtr& request) {
@@ -183,9 +185,12 @@ Status DynamicBatcher::Submit(ModelId id, ScheduledRequestPtr& request) {
     query.items = request->items;
     query.priority = request->priority;
     query.deadline = takes_goal ? Deadline::After(arrival, goal) : request->deadline;
-    if (std::optional<Refusal> refusal = Check(id, into, query, now)) {
+    const AdmissionQuery asked = QueryOf(id, into, query, now);
+    if (std::optional<Refusal> refusal = CheckAdmission(asked)) {
+      into.metrics.Refused(refusal->reason);
       return std::move(refusal->status);
     }
+    const bool probe = IsProbe(asked);
     request->arrival = arrival;
     request->deadline = query.deadline;
     if (into.queue.empty() && into.running == 0) {
@@ -193,8 +198,8 @@ Status DynamicBatcher::Submit(ModelId id, ScheduledRequestPtr& request) {
       fair_share_.Join(view);
     }
     wake = NeedsWaking(view, *request);
-    const bool taken = into.queue.TryPush(request, now, view.limits.patience);
-    XC_CHECK(taken);  // Check saw the room, and the lock is held
+    const bool taken = into.queue.TryPush(request, now, view.limits.patience, probe);
+    XC_CHECK(taken);  // CheckAdmission saw the room, and the lock is held
     into.metrics.Queued(query.items);
     ++waiting_;
   }
@@ -314,7 +319,6 @@ bool DynamicBatcher::NextWork(Work& work) {
     const TimePoint now = clock_.Now();
     TakeBackHung(now, work.refused);
     BeginProbes(now, work);
-    MarkProbes(now);
     const PolicyDecision decision =
         Decide({views_, board_.views(), now, drainers_ > 0, passed_over_});
     Apply(decision, now, work);
@@ -324,17 +328,6 @@ bool DynamicBatcher::NextWork(Work& work) {
     sleeps_until_.reset();
   }
   return false;
-}
-
-void DynamicBatcher::MarkProbes(TimePoint now) {
-  for (std::size_t i = 0; i < views_.size(); ++i) {
-    views_[i].probe = IsProbe(models_.at(view_models_[i]), now);
-  }
-}
-
-// Nothing of it runs, and none has finished for a while: what its profile says may be out of date.
-bool DynamicBatcher::IsProbe(const Model& model, TimePoint now) const {
-  return model.running == 0 && now - model.last_finish >= kProbeInterval;
 }
 
 void DynamicBatcher::Apply(const PolicyDecision& decision, TimePoint now, Work& work) {
@@ -442,13 +435,17 @@ std::size_t DynamicBatcher::IndexOf(ModelId model) const {
   return static_cast<std::size_t>(at - view_models_.begin());
 }
 
-std::optional<Refusal> DynamicBatcher::Check(ModelId id, const Model& model,
-                                             const AdmitQuery& query, TimePoint now) const {
-  const bool probe = model.queue.empty() && IsProbe(model, now);
-  std::optional<Refusal> refusal = CheckAdmission({views_[IndexOf(id)], board_.views(), views_,
-                                                   model.rate.ItemsPerSecond(), query, now, probe});
-  if (refusal) model.metrics.Refused(refusal->reason);
-  return refusal;
+AdmissionQuery DynamicBatcher::QueryOf(ModelId id, const Model& model, const AdmitQuery& query,
+                                       TimePoint now) const {
+  const bool may_probe =
+      model.queue.empty() && model.running == 0 && now - model.last_finish >= kProbeInterval;
+  return {views_[IndexOf(id)],
+          board_.views(),
+          views_,
+          model.rate.ItemsPerSecond(),
+          query,
+          now,
+          may_probe};
 }
 
 // A batch that hangs is not waited for: its parts have been taken back.

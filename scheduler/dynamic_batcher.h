@@ -129,7 +129,6 @@ class DynamicBatcher final : public BatchScheduler {
   bool NextWork(Work& work) XC_REQUIRES(mutex_);
   void Apply(const PolicyDecision& decision, TimePoint now, Work& work) XC_REQUIRES(mutex_);
   Started Close(const PolicyStart& start, TimePoint now) XC_REQUIRES(mutex_);
-  void MarkProbes(TimePoint now) XC_REQUIRES(mutex_);
 
   // dynamic_batcher_runs.cpp: the ends of batches, and the failures.
   BatchDone DoneOf(std::size_t lane, std::uint64_t run) const;
@@ -157,9 +156,8 @@ class DynamicBatcher final : public BatchScheduler {
   std::size_t IndexOf(ModelId model) const XC_REQUIRES(mutex_);
   bool NeedsWaking(const QueueView& view, const ScheduledRequest& request) const
       XC_REQUIRES(mutex_);
-  bool IsProbe(const Model& model, TimePoint now) const XC_REQUIRES(mutex_);
-  std::optional<Refusal> Check(ModelId id, const Model& model, const AdmitQuery& query,
-                               TimePoint now) const XC_REQUIRES(mutex_);
+  AdmissionQuery QueryOf(ModelId id, const Model& model, const AdmitQuery& query,
+                         TimePoint now) const XC_REQUIRES(mutex_);
   Status RefusalStatus(const PolicyRefusal& refusal, TimePoint now) const XC_REQUIRES(mutex_);
   bool Idle() const XC_REQUIRES(mutex_);
 

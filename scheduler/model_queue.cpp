@@ -21,13 +21,15 @@ std::size_t ModelQueue::ClassOf(Priority priority) {
   return index;
 }
 
-bool ModelQueue::TryPush(ScheduledRequestPtr& request, TimePoint now, Duration patience) {
+bool ModelQueue::TryPush(ScheduledRequestPtr& request, TimePoint now, Duration patience,
+                         bool probe) {
   XC_CHECK(request != nullptr && request->items > 0);
   if (!HasRoom(request->items)) return false;
   Waiting waiting;
   waiting.part.items = request->items;
   waiting.part.request = std::move(request);
   waiting.enqueued = now;
+  waiting.probe = probe;
   Insert(std::move(waiting), patience);
   return true;
 }

@@ -49,6 +49,7 @@ struct Waiting {
   TimePoint enqueued;
   std::uint32_t group = 0;    // 0 = none; else it runs with its group alone
   bool device_retry = false;  // its device failed under it once already
+  bool probe = false;         // let in against the profile: never dropped for being late
 };
 
 class ModelQueue {
@@ -67,7 +68,8 @@ class ModelQueue {
     return items_ <= capacity_ && items <= capacity_ - items_;
   }
   // Takes the request exactly when the result is true; a full queue leaves it untouched.
-  [[nodiscard]] bool TryPush(ScheduledRequestPtr& request, TimePoint now, Duration patience);
+  [[nodiscard]] bool TryPush(ScheduledRequestPtr& request, TimePoint now, Duration patience,
+                             bool probe = false);
   // The parts of a batch that failed: as one group when `grouped`. Beyond the capacity if need be.
   void PushBack(std::vector<Waiting> parts, bool grouped, Duration patience);
 

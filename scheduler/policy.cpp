@@ -63,6 +63,7 @@ class Decider {
                                   [](const Entry* head) { return head != nullptr; });
     if (!left) return;
     decision_.look_again = std::min(decision_.look_again, found.over_at);
+    NoteTightest(index, found.over_at);
     const bool lane = idle_ || (open_ && found.items >= queue.limits.max_batch);
     if (!lane) return;
     const TimePoint ready_at = ReadyAt(queue, found);
@@ -83,11 +84,11 @@ class Decider {
     for (const auto& [deadline, key] : queue.waiting->deadlines()) {
       const Waiting& waiting = queue.waiting->At(key);
       const Duration own = OwnCost(queue, found, waiting);
-      const auto why = WhyOver(queue, key, waiting, own, input_.now);
+      const auto why = WhyOver(key, waiting, own, input_.now);
       if (!why) {
         found.earliest_deadline = deadline;
         // The first instant at which WhyOver would say so.
-        const bool will_be_late = own > Duration::zero() && !queue.probe;
+        const bool will_be_late = own > Duration::zero() && !waiting.probe;
         found.over_at = will_be_late ? deadline - own - kReplyMargin + Duration(1) : deadline;
         return;
       }
@@ -104,7 +105,7 @@ class Decider {
       for (const Entry& entry : queue.waiting->InClass(c)) {
         const auto& [key, waiting] = entry;
         if (IsRefused(found.queue, key)) continue;
-        const auto why = WhyOver(queue, key, waiting, OwnCost(queue, found, waiting), input_.now);
+        const auto why = WhyOver(key, waiting, OwnCost(queue, found, waiting), input_.now);
         if (!why) {
           found.heads[c] = &entry;
           break;
@@ -236,7 +237,8 @@ class Decider {
     if (ahead && candidate.items >= queue.limits.max_batch) {
       AddPlaces(queue, items, /*idle=*/false);
     }
-    BatchFormer former(input_, candidate.queue, c, decision_.refusals);
+    BatchFormer former(input_, candidate.queue, c, OthersStartBy(candidate.queue),
+                       decision_.refusals);
     for (const auto& [finish, place] : places_) {
       std::optional<PolicyStart> start = former.Form(place, candidate.reason);
       // The walk may have met some that are over: what is left can still grow.
@@ -250,6 +252,19 @@ class Decider {
       if (!of_turn) continue;
       decision_.start = std::move(start);
       return;
+    }
+  }
+
+  // Of the queues but one: when its tightest request must start.
+  TimePoint OthersStartBy(std::size_t queue) const {
+    return tightest_.queue == queue ? second_tightest_ : tightest_.start_by;
+  }
+  void NoteTightest(std::size_t queue, TimePoint start_by) {
+    if (start_by < tightest_.start_by) {
+      second_tightest_ = tightest_.start_by;
+      tightest_ = {queue, start_by};
+    } else {
+      second_tightest_ = std::min(second_tightest_, start_by);
     }
   }
 
@@ -286,6 +301,12 @@ class Decider {
   std::vector<Candidate> ready_;
   std::vector<std::pair<TimePoint, BatchPlace>> places_;
   std::array<bool, ModelQueue::kClasses> had_head_{};
+  struct Tightest {
+    std::size_t queue = 0;
+    TimePoint start_by = TimePoint::max();
+  };
+  Tightest tightest_;  // of all queues
+  TimePoint second_tightest_ = TimePoint::max();
   bool idle_ = false;
   bool open_ = false;
 };
@@ -313,13 +334,18 @@ std::size_t SustainableBatch(std::span<const LaneView> lanes, const QueueView& q
   const auto usable = static_cast<double>(
       std::count_if(lanes.begin(), lanes.end(), [](const LaneView& lane) { return lane.usable; }));
   const double stagger = 1 + 1 / std::max(1.0, usable);
-  std::size_t size = queue.limits.max_batch;
-  while (size > 1) {
+  const auto fits = [&](std::size_t size) {
     const Duration cost = queue.profile->Cost(device, size, queue.limits.max_batch);
-    if (stagger * ToMilliseconds(cost) <= ToMilliseconds(goal)) break;
-    size /= 2;
+    return stagger * ToMilliseconds(cost) <= ToMilliseconds(goal);
+  };
+  if (fits(queue.limits.max_batch)) return queue.limits.max_batch;
+  std::size_t low = 1;  // taken whether it fits or not
+  std::size_t high = queue.limits.max_batch;
+  while (high - low > 1) {
+    const std::size_t middle = low + (high - low) / 2;
+    (fits(middle) ? low : high) = middle;
   }
-  return size;
+  return low;
 }
 
 }  // namespace xcloud

@@ -22,12 +22,15 @@
 //   5. Which lane: a free lane of the device that finishes the batch first. A part that only a
 //      faster, busy device can finish in time stays for it; the slow lane takes the next. A lane
 //      of depth 2 that runs takes a full batch ahead, since that one cannot grow any more.
-//   6. The batch: parts in order (the turn's priority first) while they fit in max_batch items
-//      and while the profile says that the tightest deadline in it is still met. A part of more
-//      than max_batch items fills what room there is and leaves the rest. A group of parts of a
-//      failed batch runs alone. When a deadline cuts the batch below what the load needs (a full
-//      window waits, and the short batch would serve it at less than kShedRate of the full one's
-//      speed), the tightest request is shed and the batch is formed anew: Nexus's window drop.
+//   6. The batch: parts in order (the turn's priority first) while they fit in max_batch items and
+//      while the profile says that the tightest deadline in it is still met; and, where batching
+//      saves less than half of an item's time, while the tightest request of the other queues can
+//      still follow. A part of more than max_batch items fills what room there is and leaves the
+//      rest. A group of parts of a failed batch runs alone. When a deadline cuts the batch short,
+//      a fuller one would be served at more than 1 / kShedRate times its speed, and those who
+//      stay behind could not be served in time after it, the tightest request is shed and the
+//      batch is formed anew: the window drop of Nexus (SOSP 2019), without which an overloaded
+//      lane serves ever shorter batches of ever later requests.
 //   7. The size to run: padded to a larger measured size when that is cheaper.
 //
 // Invariants: (1) with a free lane, nothing waits but for a delay, a deferral or a faster device
@@ -77,7 +80,6 @@ struct QueueView {
   BatchLimits limits;
   std::uint64_t last_served = 0;  // rises with each batch that any queue starts; 0 = never
   Duration lane_time{};           // used, as FairShare counts it
-  bool probe = false;             // run the head even if the profile says it will be late
 };
 
 // By priority class: batches started over a ready head of that class since its last turn.
@@ -126,8 +128,8 @@ PolicyDecision Decide(const PolicyInput& input);
 Duration FastestCost(std::span<const LaneView> lanes, const QueueView& queue, std::size_t items);
 
 // The largest batch that a lane can take again and again within `goal`: a request may just miss
-// one batch on each lane before its own runs, so (1 + 1/lanes) * time <= goal. Halved from
-// max_batch until it fits; at least 1.
+// one batch on each lane before its own runs, so (1 + 1/lanes) * time <= goal. At
+// least 1.
 std::size_t SustainableBatch(std::span<const LaneView> lanes, const QueueView& queue,
                              std::size_t device, Duration goal);
 

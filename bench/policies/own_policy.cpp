@@ -58,18 +58,19 @@ bool OwnPolicy::Admit(const SimRequest& request, TimePoint now) {
   QueueView& view = views_[request.model];
   AdmitQuery asked;
   asked.deadline = Deadline::At(request.deadline);
-  const bool probe = model.queue.empty() && IsProbe(model, now);
   const double unknown_rate = 0;  // only Retry-After needs it
-  if (CheckAdmission({view, lanes_, views_, unknown_rate, asked, now, probe})) return false;
+  const bool may_probe =
+      model.queue.empty() && model.running == 0 && now - model.last_finish >= kProbeInterval;
+  const AdmissionQuery query{view, lanes_, views_, unknown_rate, asked, now, may_probe};
+  if (CheckAdmission(query)) return false;
   if (model.queue.empty() && model.running == 0) fair_share_.Join(view);
   ScheduledRequestPtr scheduled = std::make_shared<SimScheduled>(request);
-  const bool taken = model.queue.TryPush(scheduled, now, view.limits.patience);
+  const bool taken = model.queue.TryPush(scheduled, now, view.limits.patience, IsProbe(query));
   XC_CHECK(taken);
   return true;
 }
 
 SimAct OwnPolicy::Decide(TimePoint now) {
-  for (std::size_t i = 0; i < views_.size(); ++i) views_[i].probe = IsProbe(*models_[i], now);
   const PolicyDecision decision =
       xcloud::Decide({views_, lanes_, now, /*draining=*/false, passed_over_});
   passed_over_ = decision.passed_over;
@@ -106,10 +107,6 @@ void OwnPolicy::Finished(const SimStart& batch, Duration elapsed, TimePoint now)
   model.last_finish = now;
   FairShare::Finish(views_[batch.model], expected_[batch.lane], elapsed);
   lanes_[batch.lane].running = 0;
-}
-
-bool OwnPolicy::IsProbe(const Model& model, TimePoint now) const {
-  return model.running == 0 && now - model.last_finish >= kProbeInterval;
 }
 
 }  // namespace xcloud

@@ -31,7 +31,6 @@ class OwnPolicy final : public BenchPolicy {
     TimePoint last_finish;
   };
 
-  bool IsProbe(const Model& model, TimePoint now) const;
   SimStart Close(const PolicyStart& start, TimePoint now);
 
   std::vector<std::unique_ptr<Model>> models_;  // the views point into them

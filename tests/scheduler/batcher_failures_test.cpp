@@ -166,7 +166,7 @@ TEST_F(BatcherFailuresTest, HungLaneLosesItsBatchToAnotherDeviceAndItsAnswerIsNo
   lane1_.Finish();
   EXPECT_TRUE(ledger_.WaitForEnd(id).ok());
   EXPECT_TRUE(batcher_.WaitIdle(TimePoint::max()));  // does not wait for the lane that hangs
-  lane0_.Finish();  // at last; the ledger aborts if it answered
+  lane0_.Finish();                                   // at last; the ledger aborts if it answered
   // Now it holds nothing, so it can be probed.
   WaitAsleepUntil(250);
   clock_.Advance(kFirstProbe);

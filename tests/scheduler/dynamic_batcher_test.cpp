@@ -110,7 +110,8 @@ TEST_F(DynamicBatcherTest, TwoDevicesShareTheQueues) {
 }
 
 TEST_F(DynamicBatcherTest, PrefersTheDeviceThatTheProfileCallsFaster) {
-  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {{"cpu0", 1, Ms(20)}, {"cpu1", 1, Ms(10)}, {"elsewhere", 1, Ms(1)}});
+  const ModelId model = batcher_.AddModel(
+      "m", "1", Limits(4), {{"cpu0", 1, Ms(20)}, {"cpu1", 1, Ms(10)}, {"elsewhere", 1, Ms(1)}});
   Submit(model);
   lane1_.WaitForStart(1);
   lane1_.Finish();
@@ -120,8 +121,7 @@ TEST_F(DynamicBatcherTest, RefusesWhatNoDeviceCanMake) {
   const ModelId model =
       batcher_.AddModel("m", "1", Limits(4), {{"cpu0", 1, Ms(20)}, {"cpu1", 1, Ms(10)}});
   EXPECT_EQ(Submit(model, 5).status.code(), StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(Admit(model, 5).code(),
-            StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Admit(model, 5).code(), StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(Admit(model, 10.5).ok());
   EXPECT_THAT(Metrics(), HasSubstr("xcloud_refused_total{model=\"m\",reason=\"unreachable\"} 2"));
 }
@@ -145,9 +145,7 @@ TEST_F(OneLaneTest, AProfileThatRefusesEverybodyIsTriedAgainAndCorrected) {
   const ModelId model = batcher_.AddModel("m", "1", Limits(4, 0, /*goal_ms=*/100),
                                           {{"cpu0", 1, Ms(900)}, {"cpu1", 1, Ms(900)}});
   const std::size_t before = lane0_.starts();
-  const auto admitted = [&] {
-    return Admit(model, 100).ok();
-  };
+  const auto admitted = [&] { return Admit(model, 100).ok(); };
   EXPECT_FALSE(admitted());
   std::size_t probes = 0;
   while (!admitted() && probes < 100) {

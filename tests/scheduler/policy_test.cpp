@@ -215,17 +215,17 @@ TEST(PolicyTest, LooksAgainWhenTheProfileWillCallTheFirstOneLate) {
   EXPECT_EQ(Decide({world.views, world.lanes, last_chance + Duration(1)}).refusals.size(), 1U);
 }
 
-TEST(PolicyTest, AProbeRunsAloneAgainstTheProfile) {
+TEST(PolicyTest, AProbeRunsAgainstTheProfileAndBindsNobody) {
   PolicyWorld world({kFree});
   const std::size_t queue = world.AddQueue(8);
   world.LearnLinear(queue, 10, 8);
-  world.Add(queue, {.deadline_ms = 5});
+  world.Add(queue, {.deadline_ms = 5, .probe = true});
   world.Add(queue, {.deadline_ms = 200});
-  world.views[queue].probe = true;
   const PolicyDecision decision = world.DecideAt(0);
   EXPECT_TRUE(decision.refusals.empty());
   ASSERT_TRUE(decision.start.has_value());
-  EXPECT_EQ(decision.start->takes.size(), 1U);
+  EXPECT_EQ(decision.start->takes.size(), 2U);
+  EXPECT_EQ(world.DecideAt(5).refusals.size(), 1U);  // but it expires
 }
 
 TEST(PolicyTest, OverloadShedsTheTightestForAFullBatch) {
@@ -235,7 +235,8 @@ TEST(PolicyTest, OverloadShedsTheTightestForAFullBatch) {
   world.views[queue].limits.latency_goal = Ms(40);
   for (std::size_t n = 1; n <= 8; ++n) world.profile(queue).Learn(0, n, Ms(10 + 1.0 * n));
   world.Add(queue, {.arrival_ms = -28, .deadline_ms = 12});  // can still afford a batch of one
-  for (int i = 0; i < 12; ++i) world.Add(queue, {.deadline_ms = 40});
+  // The next eight would be done after 11 + 18 ms.
+  for (int i = 0; i < 12; ++i) world.Add(queue, {.arrival_ms = -12, .deadline_ms = 28});
   const PolicyDecision decision = world.DecideAt(0);
   ASSERT_EQ(decision.refusals.size(), 1U);
   EXPECT_EQ(decision.refusals[0].reason, RefuseReason::kShed);
@@ -244,7 +245,7 @@ TEST(PolicyTest, OverloadShedsTheTightestForAFullBatch) {
   EXPECT_EQ(decision.start->items, 8U);
 }
 
-TEST(PolicyTest, NobodyIsShedWhileTheQueueIsShort) {
+TEST(PolicyTest, NobodyIsShedWhileTheRestCanFollow) {
   PolicyWorld world({kFree});
   const std::size_t queue = world.AddQueue(8);
   world.views[queue].limits.latency_goal = Ms(40);
@@ -385,7 +386,8 @@ TEST(PolicyTest, RequestOfMoreItemsThanABatchIsSplit) {
   ASSERT_EQ(decision.start->takes.size(), 2U);
   EXPECT_EQ(decision.start->takes[1].items, 1U);
   EXPECT_EQ(decision.start->reason, CloseReason::kFull);
-  for (const PolicyTake& take : decision.start->takes) world.queue(queue).Take(take.key, take.items);
+  for (const PolicyTake& take : decision.start->takes)
+    world.queue(queue).Take(take.key, take.items);
   EXPECT_EQ(world.queue(queue).items(), 8U);
   decision = world.DecideAt(2);
   EXPECT_EQ(decision.start->items, 4U);

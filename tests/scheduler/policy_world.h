@@ -25,6 +25,7 @@ struct Push {
   std::optional<double> deadline_ms;  // empty = none
   Priority priority = Priority::kNormal;
   std::size_t items = 1;
+  bool probe = false;
 };
 
 class PolicyWorld {
@@ -58,7 +59,8 @@ class PolicyWorld {
     request->arrival = AtMs(push.arrival_ms);
     if (push.deadline_ms) request->deadline = Deadline::At(AtMs(*push.deadline_ms));
     ScheduledRequestPtr queued = std::move(request);
-    XC_CHECK(queues_[queue]->TryPush(queued, AtMs(push.arrival_ms), views[queue].limits.patience));
+    XC_CHECK(queues_[queue]->TryPush(queued, AtMs(push.arrival_ms), views[queue].limits.patience,
+                                     push.probe));
     return raw;
   }
 

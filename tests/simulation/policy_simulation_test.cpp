@@ -30,6 +30,7 @@ TEST(PolicySimulationTest, InvariantsHoldInRandomScenarios) {
     total.shed += stats.shed;
     total.poison += stats.poison;
     total.padded += stats.padded;
+    total.probes += stats.probes;
     total.answered += stats.answered;
     total.refused += stats.refused;
     total.turned_away += stats.turned_away;
@@ -49,6 +50,7 @@ TEST(PolicySimulationTest, InvariantsHoldInRandomScenarios) {
   EXPECT_GT(total.shed, kScenarios / 20);
   EXPECT_GT(total.poison, kScenarios / 4);
   EXPECT_GT(total.padded, kScenarios / 20);
+  EXPECT_GT(total.probes, kScenarios / 100);
 }
 
 TEST(PolicySimulationTest, SameSeedGivesTheSameRun) {

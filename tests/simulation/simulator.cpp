@@ -113,7 +113,8 @@ void Simulator::Arrive(std::size_t id) {
   request->priority = arrival.priority;
   request->arrival = arrival.at;
   request->deadline = arrival.deadline;
-  if (scenario_.admission && !Admitted(id)) {
+  bool probe = false;
+  if (scenario_.admission && !Admitted(id, &probe)) {
     record.turned_away = true;
     ++stats_.turned_away;
     return;
@@ -121,7 +122,7 @@ void Simulator::Arrive(std::size_t id) {
   if (queue.empty() && running_[arrival.model] == 0) fair_share_.Join(view);
   const std::size_t held = queue.items();
   const bool fits = held + arrival.items <= view.limits.queue_capacity;
-  const bool taken = queue.TryPush(request, now_, view.limits.patience);
+  const bool taken = queue.TryPush(request, now_, view.limits.patience, probe);
   Expect(taken == fits, "the queue's bound was not kept");
   Expect(taken == (request == nullptr), "ownership did not follow the result");
   if (taken) return;
@@ -129,15 +130,19 @@ void Simulator::Arrive(std::size_t id) {
   ++stats_.turned_away;
 }
 
-bool Simulator::Admitted(std::size_t id) {
+bool Simulator::Admitted(std::size_t id, bool* probe) {
   const SimArrival& arrival = scenario_.arrivals[id];
-  MarkProbes();
   AdmitQuery query;
   query.items = arrival.items;
   query.priority = arrival.priority;
   query.deadline = arrival.deadline;
   const QueueView& view = views_[arrival.model];
-  const auto refusal = CheckAdmission({view, lane_views_, views_, 0, query, now_, view.probe});
+  const bool may_probe = queues_[arrival.model]->empty() && running_[arrival.model] == 0 &&
+                         now_ - last_finish_[arrival.model] >= kProbeInterval;
+  const AdmissionQuery asked{view, lane_views_, views_, 0, query, now_, may_probe};
+  const auto refusal = CheckAdmission(asked);
+  *probe = !refusal && IsProbe(asked);
+  if (*probe) ++stats_.probes;
   if (!refusal) return true;
   const bool overloaded = refusal->status.code() == StatusCode::kOverloaded;
   Expect(overloaded == (refusal->status.retry_after() > std::chrono::milliseconds(0)),
@@ -224,20 +229,14 @@ void Simulator::RefreshLane(std::size_t lane) {
       runs.empty() ? TimePoint{} : runs.back().begins + runs.back().expected;
 }
 
-void Simulator::MarkProbes() {
-  for (std::size_t i = 0; i < views_.size(); ++i) {
-    views_[i].probe = running_[i] == 0 && now_ - last_finish_[i] >= kProbeInterval;
-  }
-}
-
 void Simulator::DecideUntilSettled() {
   while (!violation_) {
-    MarkProbes();
     const PolicyDecision decision = Decide({views_, lane_views_, now_, Draining(), passed_over_});
     for (const PolicyRefusal& refusal : decision.refusals) CheckRefusal(refusal);
     if (violation_) return;
     turn_was_due_ = std::any_of(passed_over_.begin(), passed_over_.end(),
                                 [](std::uint32_t passed) { return passed + 1 >= kTurn; });
+    refused_now_ = !decision.refusals.empty();
     shed_now_ = std::any_of(
         decision.refusals.begin(), decision.refusals.end(),
         [](const PolicyRefusal& refusal) { return refusal.reason == RefuseReason::kShed; });

@@ -49,6 +49,7 @@ struct SimStats {
   std::size_t shed = 0;       // parts
   std::size_t poison = 0;     // requests that failed alone
   std::size_t padded = 0;     // batches
+  std::size_t probes = 0;     // requests that were let in against the profile
   double wait_ms_sum = 0;     // arrival to start, of those answered
   double latency_ms_sum = 0;  // arrival to answer
   double MeanWaitMs() const { return wait_ms_sum / static_cast<double>(answered); }
@@ -100,14 +101,13 @@ class Simulator {
   void AddEvent(TimePoint at, EventKind kind, std::size_t index, std::uint64_t run = 0);
   void Handle(const Event& event);
   void Arrive(std::size_t request);
-  bool Admitted(std::size_t request);
+  bool Admitted(std::size_t request, bool* probe);
   void LaneDone(std::size_t lane, std::uint64_t run);
   void Answer(LaneRun& run);
   void FailPoison(LaneRun& run);
   void BeginOutage(std::size_t device);
   void SetUsable(std::size_t device);
   void RefreshLane(std::size_t lane);
-  void MarkProbes();
   void DecideUntilSettled();
   void ApplyRefusal(const PolicyRefusal& refusal);
   void ApplyStart(const PolicyStart& start);
@@ -125,6 +125,7 @@ class Simulator {
   bool IsOver(std::size_t model, const WaitingKey& key, const Waiting& waiting) const;
   bool FitsSomeIdleLane(std::size_t model, const WaitingKey& key, const Waiting& waiting) const;
   bool Holds(std::size_t model) const;
+  bool MakesOthersLate(const PolicyStart& start, TimePoint finish) const;
   std::size_t SmallestWindow(const PolicyRefusal& refusal) const;
   TimePoint FinishOn(std::size_t lane, std::size_t model, std::size_t items) const;
 
@@ -151,6 +152,7 @@ class Simulator {
   FairShare fair_share_;
   PassedOver passed_over_{};
   bool turn_was_due_ = false;  // before the decision that is being checked
+  bool refused_now_ = false;   // by it, anybody
   bool shed_now_ = false;      // by it
   std::array<std::uint32_t, ModelQueue::kClasses> in_a_row_{};  // the checks' own count
   std::optional<std::string> violation_;
