@@ -139,6 +139,12 @@ double Ratio(double part, std::uint64_t of) {
 double SimResult::in_slo_share() const {
   return Ratio(static_cast<double>(in_slo), offered);
 }
+double SimResult::refused_share() const {
+  return Ratio(static_cast<double>(refused), offered);
+}
+double SimResult::dropped_share() const {
+  return Ratio(static_cast<double>(dropped), offered);
+}
 double SimResult::mean_latency_ms() const {
   return Ratio(latency_sum_ms, served);
 }

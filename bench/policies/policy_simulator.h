@@ -25,7 +25,9 @@ struct SimResult {
   std::uint64_t batches = 0;   // all, also those before `skip`
   std::uint64_t batch_items = 0;
 
-  double in_slo_share() const;     // of offered
+  double in_slo_share() const;  // of offered
+  double refused_share() const;
+  double dropped_share() const;
   double mean_latency_ms() const;  // of served
   double mean_batch() const;
   SimResult& operator+=(const SimResult& other);

@@ -44,7 +44,7 @@ struct Scenario {
   BatchTimes times;
   double slo_ms = 100;
   std::size_t max_batch = 16;
-  double jitter = 0;  // a batch takes its time * (1 + jitter * u), u uniform in [-1, 1]
+  double jitter = 0;  // a batch takes its time * (1 + jitter * u), u even in [-1, 1]
 
   // lanes * max over b <= max_batch of b / l(b): nobody can serve more for long.
   double CapacityPerSecond() const;

@@ -66,6 +66,8 @@ LoadPoint MeasurePoint(const StudyOptions& options, const Scenario& scenario,
   point.in_slo = all.in_slo_share();
   point.mean_ms = all.mean_latency_ms();
   point.mean_batch = all.mean_batch();
+  point.refused = all.refused_share();
+  point.dropped = all.dropped_share();
   return point;
 }
 

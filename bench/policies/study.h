@@ -37,6 +37,8 @@ struct LoadPoint {
   double highest = 0;
   double mean_ms = 0;  // latency of those that were served, in time or late
   double mean_batch = 0;
+  double refused = 0;  // at the door, share of all
+  double dropped = 0;  // later, share of all
 };
 
 struct PolicyOutcome {

@@ -60,7 +60,8 @@ void AppendScenario(std::string& out, const ScenarioOutcome& outcome) {
 
 Json PointJson(const LoadPoint& point) {
   return {{"load", point.load},       {"in_slo", point.in_slo},   {"lowest", point.lowest},
-          {"highest", point.highest}, {"mean_ms", point.mean_ms}, {"mean_batch", point.mean_batch}};
+          {"highest", point.highest}, {"mean_ms", point.mean_ms}, {"mean_batch", point.mean_batch},
+          {"refused", point.refused}, {"dropped", point.dropped}};
 }
 
 Json ScenarioJson(const ScenarioOutcome& outcome) {

@@ -133,6 +133,34 @@ TEST(BenchCommandTest, FailsWhenNothingIsAnswered) {
   EXPECT_THAT(ran.err, HasSubstr("nothing was answered"));
 }
 
+TEST(BenchCommandTest, TellsRefusalsAndExpiries) {
+  ScriptedServer server([](std::size_t number) {
+    const int statuses[] = {200, 429, 504, 504, 504};
+    return ScriptedReply{Fate::kAnswer, statuses[number % 5]};
+  });
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("xcloud-bench-refusals-" + std::to_string(getpid()) + ".json");
+  auto arguments = ShortRun(server, "constant");
+  // All early: no answer takes a minute.
+  arguments.insert(arguments.end(), {"--deadline-ms", "60000", "--json", file.string()});
+  const Ran ran = Bench(arguments);
+  EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err;
+  EXPECT_THAT(ran.out,
+              AllOf(HasSubstr("deadlines 60000 ms in turn"),
+                    HasSubstr("20.00 % of all 10, 25.00 % of the 8 admitted"),
+                    HasSubstr("  http 429   2, ms from the send: P50 "), HasSubstr("http 504   6"),
+                    HasSubstr("expiry     0 answers of 504 at or after the deadline"),
+                    HasSubstr("; 6 before it")));
+  std::ifstream in(file);
+  const Json run = Json::parse(in)["runs"][0];
+  std::filesystem::remove(file);
+  EXPECT_EQ(run["refused"], 2);
+  EXPECT_EQ(run["admitted"], 8);
+  EXPECT_DOUBLE_EQ(run["admitted_share"].get<double>(), 0.25);
+  EXPECT_EQ(run["refusal_latency_ms"]["504"]["count"], 6);
+  EXPECT_EQ(run["expired_early"], 6);
+}
+
 TEST(BenchCommandTest, FailsWhenTheGeneratorFellBehind) {
   // One connection, and the first answer only when the timeout has ended it: all others wait.
   ScriptedServer server(

@@ -43,6 +43,11 @@ TEST(BenchOptionsTest, NamesEachWrongOption) {
       {"--slo-ms: is longer than", [](BenchOptions& o) { o.timeout_ms = 10; }},
       {"--timeout-ms: must", [](BenchOptions& o) { o.timeout_ms = 0; }},
       {"--late-ms: must", [](BenchOptions& o) { o.late_ms = 0; }},
+      {"--deadline-ms: must",
+       [](BenchOptions& o) {
+         o.deadlines_ms = {50, 0};
+       }},
+      {"--deadline-ms: is longer", [](BenchOptions& o) { o.deadlines_ms = {20'000}; }},
       {"--repeat: must be from 1 to 1000, not 0", [](BenchOptions& o) { o.repeat = 0; }},
       {"--server-pid: must", [](BenchOptions& o) { o.server_pid = -4; }},
       {"--header: must look", [](BenchOptions& o) { o.headers = {"no colon"}; }},

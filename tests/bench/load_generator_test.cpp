@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "tests/bench/scripted_server.h"
@@ -245,6 +246,92 @@ TEST(LoadGeneratorTest, SendsThePhotosInTurn) {
   EXPECT_TRUE(seen[0].head.starts_with("POST /cv/x?k=2 HTTP/1.1\r\nHost: h:1\r\n"));
   EXPECT_THAT(seen[0].head, ::testing::HasSubstr("\r\nX-Key: secret\r\n"));
   EXPECT_THAT(seen[0].head, ::testing::HasSubstr("\r\nContent-Type: image/png\r\n"));
+}
+
+TEST(LoadGeneratorTest, TellsSharesOfAllAndOfThoseLetIn) {
+  // 200, 429, 503, 504 and a broken one, in turn.
+  ScriptedServer server([](std::size_t number) -> ScriptedReply {
+    const int statuses[] = {200, 429, 503, 504};
+    if (number % 5 == 4) return {Fate::kGarble};
+    return {Fate::kAnswer, statuses[number % 5]};
+  });
+  LoadGenerator generator(server.address(), OneRequest(), Patient(1));
+  const LoadResult result = generator.RunOpen(EveryMs(0, 10), milliseconds(1));
+  EXPECT_EQ(result.refused(), 4U) << "429 and 503";
+  EXPECT_EQ(result.admitted(), 6U) << "a 504 and a broken one were let in and failed";
+  EXPECT_DOUBLE_EQ(result.goodput_share(), 2 / 10.0);
+  EXPECT_DOUBLE_EQ(result.admitted_share(), 2 / 6.0);
+  ASSERT_EQ(result.refusal_latency.size(), 3U);
+  for (const int status : {429, 503, 504}) {
+    EXPECT_EQ(result.refusal_latency.at(status).count(), 2U) << status;
+  }
+  EXPECT_EQ(result.expiry_lateness.count() + result.expired_early, 0U) << "no deadline was sent";
+}
+
+TEST(LoadGeneratorTest, CountsARefusalFromTheActualSend) {
+  constexpr std::size_t kCount = 10;
+  ScriptedServer server([](std::size_t number) {
+    return number == 0 ? ScriptedReply{Fate::kHold} : ScriptedReply{Fate::kAnswer, 429};
+  });
+  LoadHooks hooks;
+  std::chrono::steady_clock::time_point released;
+  hooks.on_due = [&](std::uint64_t offered) {
+    if (offered != kCount) return;
+    released = std::chrono::steady_clock::now();
+    server.Release();
+  };
+  // One connection: the refused ones leave after the release, up to 100 ms late.
+  LoadGenerator generator(server.address(), OneRequest(), Patient(1), hooks);
+  const LoadResult result = generator.RunOpen(EveryMs(10, kCount), milliseconds(100));
+  const Duration after = std::chrono::steady_clock::now() - released;
+  EXPECT_EQ(result.refusal_latency.at(429).count(), kCount - 1);
+  EXPECT_LE(result.refusal_latency.at(429).max(), after);
+  EXPECT_GE(result.send_lag.max(), milliseconds(75));
+}
+
+TEST(LoadGeneratorTest, TellsHowLateA504IsAfterItsDeadline) {
+  ScriptedServer server([](std::size_t) { return ScriptedReply{Fate::kAnswer, 504}; });
+  std::vector<PreparedRequest> requests = OneRequest();
+  requests.push_back(requests.front());
+  requests[0].deadline = Duration(1);  // any answer is later
+  requests[1].deadline = std::chrono::hours(1);
+  LoadGenerator generator(server.address(), requests, Patient(1));
+  const LoadResult result = generator.RunOpen(EveryMs(0, 6), milliseconds(1));
+  EXPECT_EQ(result.expiry_lateness.count(), 3U);
+  EXPECT_EQ(result.expired_early, 3U);
+  EXPECT_EQ(result.refusal_latency.at(504).count(), 6U);
+  EXPECT_LE(result.expiry_lateness.max(), result.refusal_latency.at(504).max());
+}
+
+TEST(LoadGeneratorTest, AnAnswerAfterItsOwnDeadlineIsNotGood) {
+  ScriptedServer server(AlwaysOk);
+  std::vector<PreparedRequest> requests = OneRequest();
+  requests.push_back(requests.front());
+  requests[0].deadline = Duration(1);
+  LoadGenerator generator(server.address(), requests, Patient(1));
+  const LoadResult result = generator.RunOpen(EveryMs(0, 4), milliseconds(1));
+  EXPECT_EQ(result.ok, 4U);
+  EXPECT_EQ(result.within_slo, 2U);
+}
+
+TEST(PreparedRequestTest, EachPhotoMeetsEachDeadline) {
+  const TargetUrl target = *ParseTargetUrl("http://h:1/cv/x");
+  BenchOptions options;
+  options.deadlines_ms = {50, 300};
+  const std::vector<Photo> photos = {{"a", "image/png", "one"}, {"b", "image/png", "two"}};
+  std::set<std::pair<std::string, Duration>> seen;
+  for (const PreparedRequest& request : PrepareRequests(target, options, photos)) {
+    seen.emplace(*request.photo, request.deadline);
+    const std::string header =
+        "\r\nX-Deadline-Ms: " + std::to_string(request.deadline / milliseconds(1)) + "\r\n";
+    EXPECT_THAT(request.head, ::testing::HasSubstr(header));
+  }
+  EXPECT_EQ(seen.size(), 4U);
+  options.deadlines_ms.clear();
+  const std::vector<PreparedRequest> plain = PrepareRequests(target, options, photos);
+  ASSERT_EQ(plain.size(), 2U);
+  EXPECT_EQ(plain[0].deadline, Duration(0));
+  EXPECT_THAT(plain[0].head, ::testing::Not(::testing::HasSubstr("Deadline")));
 }
 
 TEST(LoadGeneratorTest, AnEmptyPlanEndsAtOnce) {
