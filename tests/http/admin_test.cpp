@@ -131,6 +131,13 @@ TEST_F(AdminTest, ForwardedAndCrossSiteCallersAre403BeforeAnythingIsDone) {
   EXPECT_EQ(Show("Origin: http://127.0.0.1\r\n").status, 200);
 }
 
+TEST_F(AdminTest, AnIPv4CallerOfAnIPv6SocketIsLocalToo) {
+  config_.address = "::";
+  server_ = std::make_unique<HttpServer>(config_, service_, call_log_, metrics_, clock_);
+  if (!server_->Start().ok()) GTEST_SKIP() << "this machine has no IPv6";
+  EXPECT_EQ(Show().status, 200) << "the peer is ::ffff:127.0.0.1";
+}
+
 TEST_F(AdminTest, AnyIsForWhoeverReachesThePort) {
   config_.admin = "any";
   Start();

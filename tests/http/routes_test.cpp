@@ -91,6 +91,7 @@ TEST_F(RoutesTest, ServicesAreListedWithAllThatIsKnown) {
   EXPECT_EQ(one["reason"], "no weights");
   EXPECT_EQ(one["latency_goal_ms"], 50.0);
   EXPECT_EQ(one["max_batch"], 8);
+  EXPECT_EQ(one["priority"], "normal");
   EXPECT_EQ(one["answer"]["index_key"], "category_id");
   EXPECT_EQ(one["answer"]["probability_key"], "prob");
   EXPECT_EQ(one["synthetic"], false);
