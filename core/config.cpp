@@ -125,6 +125,11 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
   v.Integer({"drain_timeout_ms", "at SIGTERM: how long accepted requests may still finish",
              "too short drops answers at each restart"},
             c.drain_timeout_ms, 0, kHour);
+  v.Text({"admin",
+          "who may use /admin: loopback = callers on this machine that no proxy forwards, any, off",
+          "any lets whoever reaches the port change and unload models; so does loopback behind a "
+          "proxy here that sends no X-Forwarded-For: use off there"},
+         c.admin, {"loopback", "any", "off"});
 }
 
 void VisitDecode(OptionVisitor& v, DecodeConfig& c) {

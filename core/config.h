@@ -28,6 +28,7 @@ struct ServerConfig {
   std::int64_t write_timeout_ms = 15'000;
   std::int64_t answer_timeout_ms = 30'000;
   std::int64_t drain_timeout_ms = 10'000;
+  std::string admin = "loopback";
 };
 
 struct DecodeConfig {

@@ -12,8 +12,9 @@ namespace {
 constexpr std::uint64_t kMaxReserveBytes = 4 << 20;
 // The string grows by this as bytes come, so that few unread bytes are zeroed in vain.
 constexpr std::uint64_t kGrowBytes = 256 * 1024;
-// An unread body of at most this is worth reading to keep the connection.
-constexpr std::uint64_t kMaxDiscardBytes = 256 * 1024;
+// An unread body of at most this is worth reading to keep the connection: most photos. A client
+// that is told 429 would otherwise pay for a new connection with each retry, and so would we.
+constexpr std::uint64_t kMaxDiscardBytes = 1 << 20;
 // Bodies leave within a latency goal or so.
 constexpr std::chrono::milliseconds kRetryAfterNoRoom{1000};
 
@@ -40,7 +41,14 @@ HttpError BodyReader::NoRoom() const {
   return error;
 }
 
+void BodyReader::LimitReads() {
+  connection_.LimitReads(std::min(timeout_, deadline_.Remaining(connection_.Now())));
+}
+
 HttpError BodyReader::Ended() const {
+  if (connection_.timed_out() && deadline_.Expired(connection_.Now())) {
+    return MakeHttpError(504, "the deadline passed before the whole body had come");
+  }
   if (connection_.timed_out()) return MakeHttpError(408, "the body did not come in time");
   if (connection_.aborted()) return MakeHttpError(503, "the server is stopping");
   return MakeHttpError(kStatusClientGone, "the client closed the connection within the body");
@@ -51,14 +59,15 @@ std::optional<HttpError> BodyReader::CheckLength() const {
   return std::nullopt;
 }
 
-Task<std::optional<HttpError>> BodyReader::ReadAll(std::string& body) {
+Task<std::optional<HttpError>> BodyReader::ReadAll(std::string& body, Deadline deadline) {
   if (complete_) co_return std::nullopt;
   if (auto error = CheckLength()) co_return error;
-  connection_.LimitReads(timeout_);
+  deadline_ = deadline;
+  LimitReads();
   if (client_waits_ && connection_.Buffered().empty()) {
     const bool told = co_await connection_.Write("HTTP/1.1 100 Continue\r\n\r\n", {}, timeout_);
     if (!told) co_return Ended();
-    connection_.LimitReads(timeout_);
+    LimitReads();
   }
   client_waits_ = false;
   std::optional<HttpError> error;
@@ -124,9 +133,18 @@ bool BodyReader::CanDiscardRest() const {
 Task<bool> BodyReader::DiscardRest() {
   if (complete_) co_return true;
   if (!CanDiscardRest()) co_return false;
-  std::string dropped;
-  const auto error = co_await ReadAll(dropped);
-  co_return !error.has_value();
+  connection_.LimitReads(timeout_);
+  for (std::uint64_t left = head_.content_length;;) {
+    const std::uint64_t here = std::min<std::uint64_t>(left, connection_.Buffered().size());
+    connection_.Consume(here);
+    left -= here;
+    if (left == 0) break;
+    const bool more = co_await connection_.ReadMore();
+    if (!more) co_return false;
+  }
+  connection_.NoLimit();
+  complete_ = true;
+  co_return true;
 }
 
 }  // namespace xcloud

@@ -2,14 +2,17 @@
 //
 // Threads: the connection's io thread. One per request.
 // Bounds: body_limit_bytes (413, from Content-Length before a byte is read, or as chunks come) and
-// body_timeout_ms from the first read (408); all bodies together bodies_limit_bytes (503).
+// body_timeout_ms from the first read (408); the request's deadline, if that is sooner (504, at
+// the instant); all bodies together bodies_limit_bytes (503).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "core/config.h"
+#include "core/deadline.h"
 #include "http/asio_types.h"
 #include "http/byte_budget.h"
 #include "http/connection.h"
@@ -23,10 +26,12 @@ class BodyReader {
   BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config,
              ByteBudget& budget);
 
+  // Lowers the limit of bytes: what this endpoint takes.
+  void LimitTo(std::uint64_t bytes) { limit_bytes_ = std::min(limit_bytes_, bytes); }
   // The 413 that a Content-Length over the limit deserves.
   std::optional<HttpError> CheckLength() const;
   // The whole body into `body`, or why not. Sends "100 Continue" when the client waits for it.
-  Task<std::optional<HttpError>> ReadAll(std::string& body);
+  Task<std::optional<HttpError>> ReadAll(std::string& body, Deadline deadline = {});
   // What DiscardRest would say if the client behaves.
   bool CanDiscardRest() const;
   // After the answer: reads and drops what the endpoint did not ask for, when that is little.
@@ -40,14 +45,17 @@ class BodyReader {
   Task<std::optional<HttpError>> ReadChunked(std::string& body);
   HttpError TooLarge() const;
   HttpError NoRoom() const;
+  // Until body_timeout_ms from now or the deadline.
+  void LimitReads();
   // Why the connection gave no more bytes.
   HttpError Ended() const;
 
   Connection& connection_;
   const RequestHead& head_;
   BodyShare share_;  // of the bytes of all bodies; until the request ends
-  const std::uint64_t limit_bytes_;
+  std::uint64_t limit_bytes_;
   const Duration timeout_;
+  Deadline deadline_;  // of the request that is read
   bool client_waits_;  // for "100 Continue": it has not sent the body yet
   bool complete_;
   bool failed_ = false;  // some of it was read, and the rest cannot be

@@ -17,6 +17,13 @@ constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::size_t kMaxPipelinedBytes = 64 * 1024;
 constexpr auto kLingerTime = std::chrono::seconds(1);
 
+bool IsLoopbackAddress(const asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+  }
+  return address.is_loopback();
+}
+
 }  // namespace
 
 Connection::Connection(Socket socket, const Clock& clock)
@@ -113,10 +120,20 @@ void Connection::OnTimer(const ErrorCode& error) {
   }
   timed_out_ = true;
   limit_at_ = Steady::time_point::max();
-  // Shutting down, unlike cancelling, also ends an operation whose completion is queued already
-  // and that would start another.
+  // A read is cancelled and the socket stays whole: its answer must not be lost to a reset, so
+  // Linger reads on. One whose completion is queued already starts no other: timed_out_ is set.
   ErrorCode ignored;
-  socket_.shutdown(limits_writing_ ? Socket::shutdown_both : Socket::shutdown_receive, ignored);
+  if (limits_writing_) {
+    socket_.shutdown(Socket::shutdown_both, ignored);
+  } else {
+    socket_.cancel(ignored);
+  }
+}
+
+bool Connection::PeerIsLoopback() const {
+  ErrorCode error;
+  const auto peer = socket_.remote_endpoint(error).address();
+  return !error && IsLoopbackAddress(peer);
 }
 
 void Connection::Watch(std::function<void()> gone) {
@@ -173,7 +190,6 @@ void Connection::CloseIfIdle() {
 Task<void> Connection::Linger() {
   ErrorCode ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
-  if (timed_out_) co_return;
   buffer_.consume(buffer_.size());
   LimitReads(kLingerTime);
   for (;;) {

@@ -35,6 +35,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Task<bool> ReadMore();
   // Reads into `data` and returns the bytes; 0 as ReadMore's false.
   Task<std::size_t> ReadInto(char* data, std::size_t size);
+  TimePoint Now() const { return clock_.Now(); }
   // When the newest byte in the buffer came.
   TimePoint last_read_at() const { return last_read_at_; }
 
@@ -56,6 +57,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Timer& wait_timer() { return wait_timer_; }
 
   // --- Ending ---
+  // The client's address is of this machine (127.0.0.0/8, ::1, ::ffff:127.0.0.0/104).
+  bool PeerIsLoopback() const;
   // Between requests: CloseIfIdle may close it without breaking a promise.
   void set_idle(bool idle) { idle_ = idle; }
   void CloseIfIdle();

@@ -25,6 +25,7 @@ Verb ToVerb(std::string_view method) {
   if (method == "HEAD") return Verb::kHead;
   if (method == "POST") return Verb::kPost;
   if (method == "PUT") return Verb::kPut;
+  if (method == "PATCH") return Verb::kPatch;
   return Verb::kOther;
 }
 
@@ -38,6 +39,10 @@ std::string_view RequestHead::Header(std::string_view name) const {
   const auto& message = fields->parser_->beast->get();
   const auto found = message.find(beast::string_view(name.data(), name.size()));
   return found == message.end() ? std::string_view() : View(found->value());
+}
+
+bool RequestHead::Has(std::string_view name) const {
+  return fields->parser_->beast->get().count(beast::string_view(name.data(), name.size())) > 0;
 }
 
 HeadParser::HeadParser(std::size_t limit_bytes)

@@ -15,7 +15,7 @@
 
 namespace xcloud {
 
-enum class Verb { kGet, kHead, kPost, kPut, kOther };
+enum class Verb { kGet, kHead, kPost, kPut, kPatch, kOther };
 
 class HeadParser;
 
@@ -31,6 +31,8 @@ struct RequestHead {
 
   // The first header of that name, whatever its case; empty when there is none.
   std::string_view Header(std::string_view name) const;
+  // Also true when its value is empty.
+  bool Has(std::string_view name) const;
 };
 
 class HeadParser {

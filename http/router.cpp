@@ -15,6 +15,8 @@ std::string_view VerbName(Verb verb) {
       return "POST";
     case Verb::kPut:
       return "PUT";
+    case Verb::kPatch:
+      return "PATCH";
     case Verb::kOther:
       break;
   }

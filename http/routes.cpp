@@ -15,6 +15,15 @@ constexpr Route kRoutes[] = {
     {Verb::kGet, "/metrics", HandleMetrics, "GET /metrics"},
     {Verb::kGet, "/api/services", HandleServiceList, "GET /api/services"},
     {Verb::kGet, "/api/services/{name}", HandleService, "GET /api/services/{name}"},
+    {Verb::kGet, "/api/devices", HandleDeviceList, "GET /api/devices"},
+    {Verb::kGet, "/api/devices/{name}", HandleDevice, "GET /api/devices/{name}"},
+    // What begins with kAdminPath is for those whom CheckAdminAccess lets in.
+    {Verb::kGet, "/admin/models/{name}/batching", HandleBatching,
+     "GET /admin/models/{name}/batching"},
+    {Verb::kPatch, "/admin/models/{name}/batching", HandleChangeBatching,
+     "PATCH /admin/models/{name}/batching"},
+    {Verb::kPost, "/admin/models/{name}/load", HandleLoad, "POST /admin/models/{name}/load"},
+    {Verb::kPost, "/admin/models/{name}/unload", HandleUnload, "POST /admin/models/{name}/unload"},
     {Verb::kGet, "/", HandleIndexPage, "GET /"},
     {Verb::kGet, "/assets/{name}", HandleAsset, "GET /assets/{name}"},
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/log.h"
+#include "http/admin_access.h"
 #include "http/body_reader.h"
 #include "http/head_parser.h"
 #include "http/query.h"
@@ -173,17 +174,24 @@ Task<bool> Session::ServeRequest() {
   co_return false;
 }
 
+HttpError NothingAt(std::string_view path) {
+  return MakeHttpError(404, "there is nothing at " + std::string(path.substr(0, 200)));
+}
+
 std::optional<HttpError> Session::Route(RequestContext& context) {
   handler_ = nullptr;
   endpoint_ = kNoEndpoint;
   if (context.path.empty() || context.path.front() != '/') {
     return MakeHttpError(400, "the request target must be a path");
   }
+  if (context.path.starts_with(kAdminPath)) {
+    if (config_.admin == "off") return NothingAt(context.path);
+    auto error = CheckAdminAccess(config_.admin, CallerOf(connection_, context.head));
+    if (error) return error;
+  }
   const RouteMatch match = worker_.server.router.Match(context.head.verb, context.path);
   if (match.route == nullptr) {
-    if (match.allow.empty()) {
-      return MakeHttpError(404, "there is nothing at " + std::string(context.path.substr(0, 200)));
-    }
+    if (match.allow.empty()) return NothingAt(context.path);
     HttpError error = MakeHttpError(405, "this path takes " + match.allow);
     error.code = kCodeBadMethod;
     error.allow = match.allow;

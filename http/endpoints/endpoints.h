@@ -14,6 +14,12 @@ Task<Response> HandleIndexPage(RequestContext& context);
 Task<Response> HandleAsset(RequestContext& context);
 Task<Response> HandleServiceList(RequestContext& context);  // services.cpp
 Task<Response> HandleService(RequestContext& context);
+Task<Response> HandleDeviceList(RequestContext& context);  // devices.cpp
+Task<Response> HandleDevice(RequestContext& context);
+Task<Response> HandleBatching(RequestContext& context);  // admin.cpp
+Task<Response> HandleChangeBatching(RequestContext& context);
+Task<Response> HandleLoad(RequestContext& context);
+Task<Response> HandleUnload(RequestContext& context);
 Task<Response> HandleLive(RequestContext& context);  // health.cpp
 Task<Response> HandleReady(RequestContext& context);
 Task<Response> HandleMetrics(RequestContext& context);  // metrics.cpp

@@ -14,7 +14,12 @@ Task<Response> HandleReady(RequestContext& context) {
   response.status = ready.ok() ? 200 : 503;
   JsonWriter json(response.body);
   json.BeginObject().Key("ready").Bool(ready.ok());
-  json.Key("reason").String(ready.message()).EndObject();
+  json.Key("reason").String(ready.message()).Key("devices").BeginArray();
+  for (const DeviceHealth& device : context.server().service.Devices()) {
+    json.BeginObject().Key("name").String(device.name);
+    json.Key("state").String(DeviceStateName(device.state)).EndObject();
+  }
+  json.EndArray().EndObject();
   co_return response;
 }
 

@@ -2,7 +2,9 @@
 //
 // Cheap refusals come first: service, type, options and length are checked from the header, then
 // the service is asked whether it would take one more, and only then is the body read.
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "http/answer_json.h"
@@ -38,16 +40,38 @@ CallRecord BeginRecord(const RequestContext& context) {
   return record;
 }
 
-// The caller's own deadline, else the service's goal, else none. From the first byte.
+Deadline Sooner(Deadline a, Deadline b) {
+  return Deadline::At(std::min(a.when(), b.when()));
+}
+
+// The caller's own deadline, else the service's goal, else answer_timeout_ms once the body is in;
+// `timeout` may shorten it. From the first byte.
 Deadline DeadlineOf(const RequestContext& context, const InferOptions& options,
-                    const ServiceInfo& info) {
+                    const ServiceInfo& info, std::optional<TimePoint> received = {}) {
+  Deadline deadline;
   if (options.deadline_ms) {
-    return Deadline::After(context.first_byte, std::chrono::milliseconds(*options.deadline_ms));
+    deadline = Deadline::After(context.first_byte, std::chrono::milliseconds(*options.deadline_ms));
+  } else if (info.latency_goal > Duration{}) {
+    deadline = Deadline::After(context.first_byte, info.latency_goal);
+  } else if (received) {
+    const std::chrono::milliseconds limit(context.worker.server.config.answer_timeout_ms);
+    deadline = Deadline::After(*received, limit);
   }
-  if (info.latency_goal > Duration{}) {
-    return Deadline::After(context.first_byte, info.latency_goal);
+  if (options.timeout_us == 0) return deadline;
+  const std::chrono::microseconds timeout(options.timeout_us);
+  return Sooner(deadline, Deadline::After(context.first_byte, timeout));
+}
+
+// The query first; the headers, which a proxy may set, have the last word.
+Status ReadHeadOptions(const RequestContext& context, InferOptions& options) {
+  constexpr std::pair<std::string_view, std::string_view> kHeaders[] = {
+      {"x-deadline-ms", "deadline_ms"}, {"x-priority", "priority"}};
+  Status status = ApplyInferQuery(context.query, options);
+  for (const auto& [header, option] : kHeaders) {
+    const std::string_view value = context.head.Header(header);
+    if (status.ok() && !value.empty()) status = ApplyInferOption(option, value, options);
   }
-  return {};
+  return status;
 }
 
 // What the header alone can be refused for.
@@ -58,14 +82,15 @@ std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& i
           ReadPhotoBodyType(head.Header("content-type"), head.Header("content-encoding"), type)) {
     return error;
   }
-  Status status = ApplyInferQuery(context.query, options);
-  const std::string_view deadline_ms = head.Header("x-deadline-ms");
-  if (status.ok() && !deadline_ms.empty()) {
-    status = ApplyInferOption("deadline_ms", deadline_ms, options);
-  }
+  Status status = ReadHeadOptions(context, options);
   if (!status.ok()) return MakeHttpError(400, status.message());
   if (auto error = context.body.CheckLength()) return error;
-  status = context.server().service.Admit(info.name, info.priority, DeadlineOf(context, options, info));
+  const Deadline deadline = DeadlineOf(context, options, info);
+  if (deadline.Expired(context.server().clock.Now())) {
+    return MakeHttpError(504, "the deadline had passed when the header was in");
+  }
+  const Priority priority = options.priority.value_or(info.priority);
+  status = context.server().service.Admit(info.name, priority, deadline);
   if (!status.ok()) return ToHttpError(status);
   return std::nullopt;
 }
@@ -132,16 +157,15 @@ Task<Response> HandleInfer(RequestContext& context) {
     co_return Refuse(context, *error);
   }
   std::string photo;
-  std::optional<HttpError> error = co_await context.body.ReadAll(photo);
+  // A form may name another deadline, which counts once it is read: until then, the head's.
+  std::optional<HttpError> error =
+      co_await context.body.ReadAll(photo, DeadlineOf(context, options, *info));
   const TimePoint received = context.server().clock.Now();
   if (!error) error = TakePhoto(type, photo, options);
   if (error) co_return Refuse(context, *error);
   InferenceRequest request = MakeRequest(context, options, std::move(photo), received);
-  request.deadline = DeadlineOf(context, options, *info);
-  if (!request.deadline.IsSet()) {
-    const std::chrono::milliseconds limit(context.server().config.answer_timeout_ms);
-    request.deadline = Deadline::After(received, limit);
-  }
+  request.deadline = DeadlineOf(context, options, *info, received);
+  request.priority = options.priority.value_or(info->priority);
   const TimePoint give_up_at = request.deadline.when();
   CallOutcome outcome;
   if (request.deadline.Expired(received)) {

@@ -1,7 +1,9 @@
 #include "http/endpoints/infer_options.h"
 
 #include <charconv>
+#include <limits>
 
+#include "http/priority_name.h"
 #include "http/query.h"
 
 namespace xcloud {
@@ -31,6 +33,15 @@ Status ApplyInferOption(std::string_view name, std::string_view value, InferOpti
     options.deadline_ms = ParseWithin(value, 1, kMaxDeadlineMs);
     if (!options.deadline_ms) {
       return Status::InvalidArgument("deadline_ms must be a whole number from 1 to 3600000");
+    }
+  } else if (name == "timeout") {
+    const auto us = ParseWithin(value, 0, std::numeric_limits<std::int64_t>::max());
+    if (!us) return Status::InvalidArgument("timeout must be a whole number of microseconds");
+    options.timeout_us = *us > kMaxDeadlineMs * 1000 ? 0 : *us;  // longer shortens nothing
+  } else if (name == "priority") {
+    options.priority = ParsePriority(value);
+    if (!options.priority) {
+      return Status::InvalidArgument("priority must be high, normal or low");
     }
   } else if (name == "explain") {
     if (value != "1" && value != "0" && value != "true" && value != "false") {

@@ -1,7 +1,7 @@
 // PhotoBody: finds the photo in a request's body, whichever of the accepted forms it has.
 //
-//   multipart/form-data                the part named `image` or `imgraw`; k, deadline_ms, explain
-//                                      and model_version may stand beside it as fields
+//   multipart/form-data                the part named `image` or `imgraw`; the options of
+//                                      infer_options.h may stand beside it as fields
 //   image/*, application/octet-stream  the body is the photo
 //   no Content-Type (curl -T)          likewise
 //   application/x-www-form-urlencoded  likewise if it begins as an image file does: the type that

@@ -1,6 +1,7 @@
 // GET /api/services: a JSON list of every service; GET /api/services/{name}: one of them.
 #include "http/endpoints/endpoints.h"
 #include "http/json_writer.h"
+#include "http/priority_name.h"
 
 namespace xcloud {
 namespace {
@@ -22,7 +23,7 @@ void WriteService(JsonWriter& json, const ServiceInfo& info) {
   json.Key("label_count").Integer(static_cast<std::int64_t>(info.label_count));
   json.Key("max_batch").Integer(static_cast<std::int64_t>(info.max_batch));
   json.Key("latency_goal_ms").Fixed(ToMilliseconds(info.latency_goal), 3);
-  json.Key("answer");
+  json.Key("priority").String(PriorityName(info.priority)).Key("answer");
   WriteAnswerForm(json, info.answer);
   json.Key("synthetic").Bool(info.synthetic).EndObject();
 }

@@ -5,7 +5,7 @@ import {
 } from '/assets/ui.js';
 
 const POLL_MS = 2000;  // while a service is loading
-const RANK = { ready: 0, loading: 1, failed: 2, no_weights: 3 };
+const RANK = { ready: 0, loading: 1, failed: 2, unloaded: 3, no_weights: 4 };
 
 const list = document.getElementById('services');
 const summary = document.getElementById('summary');

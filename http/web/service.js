@@ -9,7 +9,7 @@ import {
 
 const POLL_MS = 2000;  // while the service is loading
 const LARGE_PHOTO_BYTES = 5e6;
-const NOTICE_CLASS = { loading: '', no_weights: 'notice-warning' };
+const NOTICE_CLASS = { loading: '', no_weights: 'notice-warning', unloaded: 'notice-warning' };
 const K_CHOICES = [1, 3, 5, 10, 20, 50];
 
 const byId = (id) => document.getElementById(id);

@@ -13,6 +13,7 @@ const STATES = {
   ready: { word: 'Ready', sentence: '' },
   loading: { word: 'Loading', sentence: 'Its weights are being loaded. It opens by itself.' },
   no_weights: { word: 'No weights', sentence: 'Its weights are not installed on this server.' },
+  unloaded: { word: 'Unloaded', sentence: 'An operator has taken it out.' },
   failed: { word: 'Failed', sentence: 'Its weights could not be loaded.' },
 };
 

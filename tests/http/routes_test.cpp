@@ -60,11 +60,12 @@ TEST_F(RoutesTest, LiveIsAlwaysOkAndReadyNamesTheReason) {
   EXPECT_EQ(Ask(Get("/livez")).body, "{\"live\":true}");
   const RawReply not_ready = Ask(Get("/readyz"));
   EXPECT_EQ(not_ready.status, 503);
-  EXPECT_EQ(not_ready.body, "{\"ready\":false,\"reason\":\"demo: weights are loading\"}");
+  EXPECT_EQ(not_ready.body,
+            "{\"ready\":false,\"reason\":\"demo: weights are loading\",\"devices\":[]}");
   service_.SetReady(Status::Ok());
   const RawReply ready = Ask(Get("/readyz"));
   EXPECT_EQ(ready.status, 200);
-  EXPECT_EQ(ready.body, "{\"ready\":true,\"reason\":\"\"}");
+  EXPECT_EQ(ready.body, "{\"ready\":true,\"reason\":\"\",\"devices\":[]}");
 }
 
 TEST_F(RoutesTest, ServicesAreListedWithAllThatIsKnown) {
@@ -90,6 +91,7 @@ TEST_F(RoutesTest, ServicesAreListedWithAllThatIsKnown) {
   EXPECT_EQ(one["reason"], "no weights");
   EXPECT_EQ(one["latency_goal_ms"], 50.0);
   EXPECT_EQ(one["max_batch"], 8);
+  EXPECT_EQ(one["priority"], "normal");
   EXPECT_EQ(one["answer"]["index_key"], "category_id");
   EXPECT_EQ(one["answer"]["probability_key"], "prob");
   EXPECT_EQ(one["synthetic"], false);
@@ -175,9 +177,16 @@ TEST_F(RoutesTest, AThrowingServiceIs500WithoutItsWords) {
    public:
     std::vector<ServiceInfoPtr> List() const override { throw std::runtime_error("secret"); }
     ServiceInfoPtr Find(std::string_view) const override { return nullptr; }
-    Status Admit(std::string_view, Deadline) const override { return Status::Ok(); }
+    Status Admit(std::string_view, Priority, Deadline) const override { return Status::Ok(); }
     void Infer(InferenceRequest, InferenceCallback) override {}
     Status Ready() const override { return Status::Ok(); }
+    std::vector<DeviceHealth> Devices() const override { return {}; }
+    Result<BatchingView> Batching(std::string_view) const override { return BatchingView{}; }
+    Result<BatchingView> ChangeBatching(std::string_view, const BatchingPatch&) override {
+      return BatchingView{};
+    }
+    Status Load(std::string_view) override { return Status::Ok(); }
+    Status Unload(std::string_view) override { return Status::Ok(); }
   };
   Throwing service;
   HttpServer server(config_, service, call_log_, metrics_, clock_);

@@ -51,6 +51,18 @@ class PuppetInferenceService final : public InferenceService {
     MutexLock lock(mutex_);
     ready_ = std::move(status);
   }
+  void SetDevices(std::vector<DeviceHealth> devices) {
+    MutexLock lock(mutex_);
+    devices_ = std::move(devices);
+  }
+  void SetBatching(BatchingView view) {
+    MutexLock lock(mutex_);
+    batching_ = std::move(view);
+  }
+  void SetChange(Status status) {
+    MutexLock lock(mutex_);
+    change_ = std::move(status);
+  }
   void Hold() {
     MutexLock lock(mutex_);
     holding_ = true;
@@ -67,6 +79,20 @@ class PuppetInferenceService final : public InferenceService {
     MutexLock lock(mutex_);
     return admit_calls_;
   }
+  Priority admitted_priority() const {
+    MutexLock lock(mutex_);
+    return admitted_priority_;
+  }
+  // What ChangeBatching was asked, in order.
+  std::vector<BatchingPatch> patches() const {
+    MutexLock lock(mutex_);
+    return patches_;
+  }
+  // "load demo", "unload demo": in order.
+  std::vector<std::string> operations() const {
+    MutexLock lock(mutex_);
+    return operations_;
+  }
   // The requests answered at once, in order.
   std::vector<InferenceRequest> requests() const {
     MutexLock lock(mutex_);
@@ -80,9 +106,10 @@ class PuppetInferenceService final : public InferenceService {
     }
     return nullptr;
   }
-  Status Admit(std::string_view, Priority, Deadline) const override {
+  Status Admit(std::string_view, Priority priority, Deadline) const override {
     MutexLock lock(mutex_);
     ++admit_calls_;
+    admitted_priority_ = priority;
     return admit_;
   }
   void Infer(InferenceRequest request, InferenceCallback done) override {
@@ -106,15 +133,25 @@ class PuppetInferenceService final : public InferenceService {
     MutexLock lock(mutex_);
     return ready_;
   }
-  std::vector<DeviceHealth> Devices() const override { return {}; }
-  Result<BatchingView> Batching(std::string_view) const override {
-    return Status::Unsupported("not yet");
+  std::vector<DeviceHealth> Devices() const override {
+    MutexLock lock(mutex_);
+    return devices_;
   }
-  Result<BatchingView> ChangeBatching(std::string_view, const BatchingPatch&) override {
-    return Status::Unsupported("not yet");
+  Result<BatchingView> Batching(std::string_view name) const override {
+    MutexLock lock(mutex_);
+    if (Find(name) == nullptr) return Status::NotFound("no service named " + std::string(name));
+    return batching_;
   }
-  Status Load(std::string_view) override { return Status::Unsupported("not yet"); }
-  Status Unload(std::string_view) override { return Status::Unsupported("not yet"); }
+  // Notes the patch and gives the next version, unless `SetChange` says how it fails.
+  Result<BatchingView> ChangeBatching(std::string_view, const BatchingPatch& patch) override {
+    MutexLock lock(mutex_);
+    patches_.push_back(patch);
+    if (!change_.ok()) return change_;
+    ++batching_.current.version;
+    return batching_;
+  }
+  Status Load(std::string_view name) override { return Operate("load ", name); }
+  Status Unload(std::string_view name) override { return Operate("unload ", name); }
 
   // 1 ms to wait for decode, 2 of decode, 3 of queue, 4 of staging, 5 of infer after `received`.
   static void FillStages(const InferenceRequest& request, InferenceResult& result) {
@@ -134,6 +171,13 @@ class PuppetInferenceService final : public InferenceService {
   InferenceResult answer;
 
  private:
+  Status Operate(const std::string& what, std::string_view name) {
+    MutexLock lock(mutex_);
+    if (Find(name) == nullptr) return Status::NotFound("no service named " + std::string(name));
+    operations_.push_back(what + std::string(name));
+    return Status::Ok();
+  }
+
   std::vector<ServiceInfoPtr> services_;
   mutable Mutex mutex_;
   CondVar arrived_;
@@ -141,6 +185,12 @@ class PuppetInferenceService final : public InferenceService {
   Status admit_ XC_GUARDED_BY(mutex_);
   Status ready_ XC_GUARDED_BY(mutex_);
   mutable std::size_t admit_calls_ XC_GUARDED_BY(mutex_) = 0;
+  mutable Priority admitted_priority_ XC_GUARDED_BY(mutex_) = Priority::kNormal;
+  std::vector<DeviceHealth> devices_ XC_GUARDED_BY(mutex_);
+  BatchingView batching_ XC_GUARDED_BY(mutex_);
+  Status change_ XC_GUARDED_BY(mutex_);
+  std::vector<BatchingPatch> patches_ XC_GUARDED_BY(mutex_);
+  std::vector<std::string> operations_ XC_GUARDED_BY(mutex_);
   std::deque<HeldRequest> held_ XC_GUARDED_BY(mutex_);
   std::vector<InferenceRequest> requests_ XC_GUARDED_BY(mutex_);
 };
