@@ -57,6 +57,14 @@ class LosesRows(nn.Module):
         return x.mean([2, 3])[:rows]
 
 
+class SumsBatch(nn.Module):
+    """Adds the sum over all rows to each row, so that a row shows what the others hold."""
+
+    def forward(self, x):
+        rows = x.mean([2, 3])
+        return rows + rows.sum(0)
+
+
 class Columns(nn.Module):
     def forward(self, x):
         return x.mean([2])[:, :, :5].mean(1)
@@ -92,6 +100,7 @@ def main() -> None:
         "reference_nhwc": Reference(nhwc=True),
         "throws_on_white": ThrowsOnWhite(),
         "loses_rows": LosesRows(),
+        "sums_batch": SumsBatch(),
         "columns": Columns(),
         "flat": Flat(),
         "pair": Pair(),
