@@ -7,6 +7,7 @@
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
+#include "core/log.h"
 #include "models/cuda_network.h"
 #include "models/null_backend.h"
 #include "models/torchscript_backend.h"
@@ -42,8 +43,9 @@ class CudaDevice final : public Device {
     try {
       return LoadNetworks(model, weights);
     } catch (const std::exception& error) {
-      return Status::InvalidArgument("model '" + model.name + "' on device " + options_.name +
-                                     ": " + error.what());
+      spdlog::error("model '{}' on device {}: {}", model.name, options_.name, error.what());
+      return Status::InvalidArgument("model '" + model.name + "' could not be brought to device " +
+                                     options_.name + "; the server's log says more");
     }
   }
 

@@ -80,8 +80,16 @@ class CudaNetwork final : public Network {
     const std::size_t bucket = BucketFor(run_items, max_batch_);
     if (!use_graphs_ || graphs_.Has(bucket)) return Status::Ok();
     return Guarded(0, "recording", [&] {
-      if (std::string why = RecordAndCompare(bucket); !why.empty()) {
-        use_graphs_ = false;  // of what was recorded before, replays go on
+      std::string why;
+      try {
+        why = RecordAndCompare(bucket);
+      } catch (const std::exception& error) {
+        graphs_.Drop(bucket);
+        why = error.what();
+        why.erase(std::min(why.find('\n'), why.size()));
+      }
+      if (!why.empty()) {
+        use_graphs_ = false;  // what was recorded before goes on being replayed
         spdlog::warn("model '{}': runs without a CUDA graph from {} items on: {}", model_, bucket,
                      why);
       }

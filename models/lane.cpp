@@ -121,7 +121,6 @@ void Lane::Begin(Flight& flight) {
                          ? batch.run_items
                          : std::min(batch.run_items, WarmSizeFor(flight.live, max_batch));
   flight.status = StageAndLaunch(flight, model);
-  flight.launched = clock_.Now();
 }
 
 Status Lane::StageAndLaunch(Flight& flight, const LoadedModel& model) {
@@ -135,6 +134,7 @@ Status Lane::StageAndLaunch(Flight& flight, const LoadedModel& model) {
   Network& network = NetworkOf(model);
   MutexLock lock(staging_mutex_);
   Status status = network.Stage(flight.slot, items_, flight.run_items);
+  flight.staged = clock_.Now();
   return status.ok() ? network.Launch(flight.slot) : status;
 }
 
@@ -153,7 +153,7 @@ BatchReport Lane::Complete(const Flight& flight) {
   const PhotoRequest& first = AsPhoto(flight.batch.parts.front().request);
   const LoadedModel& model = first.model();
   last_model_ = first.shared_model();
-  const TimePoint forward_start = std::max(flight.launched, last_end_);
+  const TimePoint forward_start = std::max(flight.staged, last_end_);
   Status status = flight.status;
   if (status.ok()) {
     scores_.resize(flight.live * model.output_size);
@@ -191,7 +191,7 @@ BatchReport Lane::AnswerAll(const Flight& flight, TimePoint forward_start, TimeP
         .Answer(scores, flight.live, info_.name, flight.batch.closed_at, forward_start,
                 forward_end);
   }
-  report.elapsed = (flight.launched - flight.stage_start) + (forward_end - forward_start);
+  report.elapsed = (flight.staged - flight.stage_start) + (forward_end - forward_start);
   report.whole = flight.run_items == flight.batch.run_items;
   return report;
 }

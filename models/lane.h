@@ -59,7 +59,7 @@ class Lane final : public BatchExecutor {
     std::size_t slot = 0;
     Status status;  // of staging and launching
     TimePoint stage_start;
-    TimePoint launched;
+    TimePoint staged;
   };
 
   void Take(Flight flight);

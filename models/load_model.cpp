@@ -45,8 +45,7 @@ Status LoadOnDevice(Device& device, const RepositoryEntry& entry, const Clock& c
           definition.name + "/labels.txt names " + std::to_string(definition.labels.size()) +
           " labels, but the network gives " + std::to_string(network->output_size()) + " scores");
     }
-    Result<std::vector<ProfilePoint>> measured =
-        WarmUp(*network, definition, device.name(), device.depth(), clock);
+    Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device, clock);
     if (!measured.ok()) return measured.status();
     KeepSlowest(*measured, warm.profile);
     warm.model->networks.push_back(std::move(network));

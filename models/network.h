@@ -98,10 +98,9 @@ class Device {
 Result<std::vector<std::unique_ptr<Device>>> OpenDevices(const std::vector<DeviceConfig>& configs);
 
 // Runs every size of WarmSizes (models/buckets.h) in every slot to get past first-call costs, lets
-// the network record it, then times it and gives the slowest of a few. On the calling thread,
-// which must have been prepared. REQUIRES: slots >= 1, the device's depth.
+// the network record it, then times it and gives the slowest of a few. Items are as lanes of the
+// device get them. On the calling thread, which must have been prepared.
 Result<std::vector<ProfilePoint>> WarmUp(Network& network, const ModelDefinition& model,
-                                         const std::string& device, std::size_t slots,
-                                         const Clock& clock);
+                                         const Device& device, const Clock& clock);
 
 }  // namespace xcloud

@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "models/buckets.h"
 #include "models/network.h"
+#include "models/resize_plan.h"
 
 namespace xcloud {
 namespace {
@@ -32,26 +34,41 @@ Result<Duration> WarmSize(Network& network, std::span<const NetworkItem> items, 
   return slowest;
 }
 
+// Mid-grey: a network's time depends on the shape, not on what the photo shows. 640 x 480 stands
+// for the photos that a device resizes: most are near it once decoded for a network of 224 x 224.
+constexpr std::uint8_t kGrey = 128;
+constexpr int kPhotoWidth = 640;
+constexpr int kPhotoHeight = 480;
+
+std::unique_ptr<const ResizableImage> GreyPhoto(const ModelDefinition& model,
+                                                const Device& device) {
+  if (!device.wants_decoded_images()) return nullptr;
+  Image image{kPhotoWidth, kPhotoHeight,
+              std::vector<std::uint8_t>(std::size_t{kPhotoWidth} * kPhotoHeight * 3, kGrey)};
+  return MakeResizable(image, model.preprocess);
+}
+
 }  // namespace
 
 Result<std::vector<ProfilePoint>> WarmUp(Network& network, const ModelDefinition& model,
-                                         const std::string& device, std::size_t slots,
-                                         const Clock& clock) {
+                                         const Device& device, const Clock& clock) {
   const std::size_t max_batch = std::max<std::size_t>(model.batching.max_batch, 1);
-  // Mid-grey: a network's time depends on the shape, not on what the photo shows.
-  const std::vector<std::uint8_t> photo(model.preprocess.PixelBytes(), 128);
-  const std::vector<NetworkItem> items(max_batch, NetworkItem{photo.data(), nullptr});
+  const std::vector<std::uint8_t> pixels(model.preprocess.PixelBytes(), kGrey);
+  const std::unique_ptr<const ResizableImage> image = GreyPhoto(model, device);
+  const NetworkItem item =
+      image != nullptr ? NetworkItem{nullptr, image.get()} : NetworkItem{pixels.data(), nullptr};
+  const std::vector<NetworkItem> items(max_batch, item);
   std::vector<float> scores(max_batch * network.output_size());
   std::vector<ProfilePoint> profile;
   for (const std::size_t size : WarmSizes(max_batch)) {
     Result<Duration> elapsed =
-        WarmSize(network, std::span(items).first(size), scores.data(), slots, clock);
+        WarmSize(network, std::span(items).first(size), scores.data(), device.depth(), clock);
     if (!elapsed.ok()) {
       return Status(elapsed.status().code(), "model '" + model.name + "' failed to warm up at " +
-                                                 std::to_string(size) + " items on " + device +
-                                                 ": " + elapsed.status().message());
+                                                 std::to_string(size) + " items on " +
+                                                 device.name() + ": " + elapsed.status().message());
     }
-    profile.push_back({device, size, *elapsed});
+    profile.push_back({device.name(), size, *elapsed});
   }
   network.EnterService();
   return profile;

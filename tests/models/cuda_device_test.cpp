@@ -48,7 +48,7 @@ class CudaDeviceTest : public ::testing::Test {
     auto networks = device.MakeNetworks(model, TestModule(file));
     EXPECT_TRUE(networks.ok()) << networks.status().ToString();
     for (auto& network : *networks) {
-      const auto profile = WarmUp(*network, model, device.name(), device.depth(), clock_);
+      const auto profile = WarmUp(*network, model, device, clock_);
       EXPECT_TRUE(profile.ok()) << profile.status().ToString();
     }
     return std::move(*networks);

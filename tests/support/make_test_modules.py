@@ -47,6 +47,15 @@ class ThrowsOnWhite(nn.Module):
         return x.mean([2, 3])
 
 
+class ThrowsOnFlat(nn.Module):
+    """Runs pictures, but not a photo of one colour, such as the self test's grey one."""
+
+    def forward(self, x):
+        if bool(x.max() - x.min() < 0.01):
+            raise RuntimeError("flat")
+        return x.mean([2, 3])
+
+
 class LosesRows(nn.Module):
     """Right for two items, one row short for three."""
 
@@ -99,6 +108,7 @@ def main() -> None:
         "reference": Reference(nhwc=False),
         "reference_nhwc": Reference(nhwc=True),
         "throws_on_white": ThrowsOnWhite(),
+        "throws_on_flat": ThrowsOnFlat(),
         "loses_rows": LosesRows(),
         "sums_batch": SumsBatch(),
         "columns": Columns(),
