@@ -99,7 +99,7 @@ void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& schedule
 int Check(const Config& config) {
   std::vector<Status> found = {CheckServerAddress(config.server), CheckStorageUrl(config.storage)};
   const SystemClock clock;
-  found.push_back(OpenDevices(config.devices, clock).status());
+  found.push_back(OpenDevices(config.devices).status());
   const auto entries = ScanRepository(config.repository.path);
   found.push_back(entries.status());
   for (std::size_t i = 0; entries.ok() && i < entries->size(); ++i) {
@@ -131,7 +131,7 @@ int Serve(const ServeOptions& options) {
   MetricsRegistry metrics;
   Result<std::unique_ptr<CallLog>> call_log = OpenCallLog(config->storage, clock, metrics);
   if (!call_log.ok()) return Fail(call_log.status());
-  auto devices = OpenDevices(config->devices, clock);
+  auto devices = OpenDevices(config->devices);
   if (!devices.ok()) return Fail(devices.status());
   std::vector<std::unique_ptr<Lane>> lanes;
   std::vector<BatchExecutor*> executors;

@@ -192,6 +192,21 @@ void VisitDevice(OptionVisitor& v, DeviceConfig& c) {
   v.Text({"precision", "of the network on CUDA; CPU lanes run fp32",
           "fp16 moves probabilities by about 0.001"},
          c.precision, {"fp32", "fp16"});
+  v.Integer({"staged_batches",
+             "batches that a CUDA lane holds: 2 = one is carried over while the other runs; CPU "
+             "lanes hold one",
+             "each has pinned memory of its own"},
+            c.staged_batches, 1, 2);
+  v.Text({"resize",
+          "who resizes and crops photos: cpu = the decode threads; gpu = the CUDA lanes, for all "
+          "devices or none",
+          "gpu is not proved on a GPU yet; it sends whole photos over, 1.5 MiB each at the most"},
+         c.resize, {"cpu", "gpu"});
+  v.Integer({"hang_timeout_ms",
+             "a batch that runs longer hangs: its photos run elsewhere and the device is "
+             "quarantined; 0 = never",
+             "shorter than an honest batch takes a good device out"},
+            c.hang_timeout_ms, 0, kHour);
 }
 
 Status ApplyConfigText(std::string_view text, std::string_view file, Config& config) {

@@ -66,6 +66,9 @@ struct DeviceConfig {
   std::int64_t lanes = 1;
   std::int64_t threads = 0;
   std::string precision = "fp32";
+  std::int64_t staged_batches = 2;
+  std::string resize = "cpu";
+  std::int64_t hang_timeout_ms = 10'000;
 };
 
 struct Config {

@@ -12,13 +12,13 @@ namespace {
 
 class CpuDevice final : public Device {
  public:
-  CpuDevice(CpuDeviceOptions options, const Clock& clock)
-      : options_(std::move(options)), clock_(clock) {
+  explicit CpuDevice(CpuDeviceOptions options) : options_(std::move(options)) {
     XC_CHECK(options_.lanes >= 1 && options_.threads >= 1);
   }
 
   const std::string& name() const override { return options_.name; }
   std::size_t lane_count() const override { return options_.lanes; }
+  Duration hang_after() const override { return options_.hang_after; }
 
   void PrepareLaneThread() override {
     UsePreciseTimers();
@@ -29,13 +29,13 @@ class CpuDevice final : public Device {
 
   Result<std::vector<std::unique_ptr<Network>>> MakeNetworks(
       const ModelDefinition& model, const std::filesystem::path& weights) override {
-    if (model.backend == "null") return MakeNullNetworks(model, options_.lanes, clock_);
+    if (model.backend == "null") return MakeNullNetworks(model, options_.lanes);
     if (model.backend != "torchscript") {
       return Status::InvalidArgument("model '" + model.name + "': no backend '" + model.backend +
                                      "' on device " + options_.name);
     }
 #ifdef XCLOUD_HAS_TORCH
-    return MakeTorchScriptNetworks(model, weights, options_.lanes, clock_);
+    return MakeTorchScriptNetworks(model, weights, options_.lanes);
 #else
     return Status::InvalidArgument(weights.string() + ": this build has no LibTorch, so it " +
                                    "cannot run a TorchScript file (XCLOUD_TORCH=OFF)");
@@ -44,13 +44,12 @@ class CpuDevice final : public Device {
 
  private:
   const CpuDeviceOptions options_;
-  const Clock& clock_;
 };
 
 }  // namespace
 
-std::unique_ptr<Device> MakeCpuDevice(CpuDeviceOptions options, const Clock& clock) {
-  return std::make_unique<CpuDevice>(std::move(options), clock);
+std::unique_ptr<Device> MakeCpuDevice(CpuDeviceOptions options) {
+  return std::make_unique<CpuDevice>(std::move(options));
 }
 
 }  // namespace xcloud

@@ -15,9 +15,9 @@ struct CpuDeviceOptions {
   std::string name;
   std::size_t lanes = 1;    // >= 1
   std::size_t threads = 1;  // of one lane; >= 1
+  Duration hang_after{};    // Device::hang_after
 };
 
-// The clock must outlive the device and its networks.
-std::unique_ptr<Device> MakeCpuDevice(CpuDeviceOptions options, const Clock& clock);
+std::unique_ptr<Device> MakeCpuDevice(CpuDeviceOptions options);
 
 }  // namespace xcloud

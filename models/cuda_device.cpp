@@ -3,9 +3,11 @@
 #include <utility>
 #include <vector>
 
+#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
+#include "core/log.h"
 #include "models/cuda_network.h"
 #include "models/null_backend.h"
 #include "models/torchscript_backend.h"
@@ -16,12 +18,14 @@ namespace {
 
 class CudaDevice final : public Device {
  public:
-  CudaDevice(CudaDeviceOptions options, std::vector<c10::cuda::CUDAStream> streams,
-             const Clock& clock)
-      : options_(std::move(options)), streams_(std::move(streams)), clock_(clock) {}
+  CudaDevice(CudaDeviceOptions options, std::vector<CudaLaneStreams> lanes)
+      : options_(std::move(options)), lanes_(std::move(lanes)) {}
 
   const std::string& name() const override { return options_.name; }
-  std::size_t lane_count() const override { return streams_.size(); }
+  std::size_t lane_count() const override { return lanes_.size(); }
+  std::size_t depth() const override { return options_.depth; }
+  Duration hang_after() const override { return options_.hang_after; }
+  bool wants_decoded_images() const override { return options_.resize; }
 
   void PrepareLaneThread() override {
     UsePreciseTimers();
@@ -31,34 +35,52 @@ class CudaDevice final : public Device {
 
   Result<std::vector<std::unique_ptr<Network>>> MakeNetworks(
       const ModelDefinition& model, const std::filesystem::path& weights) override {
-    if (model.backend == "null") return MakeNullNetworks(model, streams_.size(), clock_);
+    if (model.backend == "null") return MakeNullNetworks(model, lanes_.size());
     if (model.backend != "torchscript") {
       return Status::InvalidArgument("model '" + model.name + "': no backend '" + model.backend +
                                      "' on device " + options_.name);
     }
-    TorchScriptTarget target;
-    target.device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(options_.index));
-    target.half = options_.half;
-    target.channels_last = true;
-    auto module = TorchScriptModule::Load(weights, model, target);
-    if (!module.ok()) return module.status();
-    // Weights were prepared on the default stream; the lanes' streams do not wait for it.
-    if (const cudaError_t error = cudaDeviceSynchronize(); error != cudaSuccess) {
-      return Status::InvalidArgument(weights.string() + ": " + cudaGetErrorString(error));
+    try {
+      return LoadNetworks(model, weights);
+    } catch (const std::exception& error) {
+      spdlog::error("model '{}' on device {}: {}", model.name, options_.name, error.what());
+      return Status::InvalidArgument("model '" + model.name + "' could not be brought to device " +
+                                     options_.name + "; the server's log says more");
     }
-    std::vector<std::unique_ptr<Network>> networks;
-    for (const c10::cuda::CUDAStream& stream : streams_) {
-      auto network = MakeCudaNetwork(*module, target, model, stream, clock_);
-      if (!network.ok()) return network.status();
-      networks.push_back(std::move(network).value());
-    }
-    return networks;
   }
 
  private:
+  // On a stream of this load's own, of low priority: the lanes' streams neither wait for it nor
+  // for each other, and the GPU runs theirs first.
+  Result<std::vector<std::unique_ptr<Network>>> LoadNetworks(const ModelDefinition& model,
+                                                             const std::filesystem::path& weights) {
+    const auto index = static_cast<c10::DeviceIndex>(options_.index);
+    const c10::cuda::CUDAStream loader =
+        c10::cuda::getStreamFromPool(/*isHighPriority=*/false, index);
+    const c10::cuda::CUDAStreamGuard on_loader(loader);
+    CudaNetworkOptions wanted;
+    wanted.target.device = c10::Device(c10::kCUDA, index);
+    wanted.target.half = options_.half;
+    wanted.target.channels_last = true;
+    wanted.slots = options_.depth;
+    wanted.resize = options_.resize;
+    wanted.graphs = options_.graphs;
+    auto module = TorchScriptModule::Load(weights, model, wanted.target);
+    if (!module.ok()) return module.status();
+    std::vector<std::unique_ptr<Network>> networks;
+    for (const CudaLaneStreams& lane : lanes_) {
+      auto network = MakeCudaNetwork(*module, model, wanted, lane);
+      if (!network.ok()) return network.status();
+      networks.push_back(std::move(network).value());
+    }
+    // The weights are there before a lane's stream may read them. This stream only: the device
+    // as a whole never waits for a load.
+    loader.synchronize();
+    return networks;
+  }
+
   const CudaDeviceOptions options_;
-  const std::vector<c10::cuda::CUDAStream> streams_;  // one a lane
-  const Clock& clock_;
+  const std::vector<CudaLaneStreams> lanes_;
 };
 
 }  // namespace
@@ -74,10 +96,10 @@ Result<int> CountCudaDevices() {
   return count;
 }
 
-Result<std::unique_ptr<Device>> OpenCudaDevice(CudaDeviceOptions options, const Clock& clock) {
+Result<std::unique_ptr<Device>> OpenCudaDevice(CudaDeviceOptions options) {
   const std::string who =
       "device '" + options.name + "' (cuda, index " + std::to_string(options.index) + "): ";
-  XC_CHECK(options.lanes >= 1);
+  XC_CHECK(options.lanes >= 1 && options.depth >= 1 && options.depth <= 2);
   const Result<int> count = CountCudaDevices();
   if (!count.ok()) return Status::InvalidArgument(who + count.status().message());
   if (options.index >= *count) {
@@ -93,15 +115,19 @@ Result<std::unique_ptr<Device>> OpenCudaDevice(CudaDeviceOptions options, const 
     if (cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync) != cudaSuccess) {
       (void)cudaGetLastError();
     }
-    std::vector<c10::cuda::CUDAStream> streams;
+    std::vector<CudaLaneStreams> lanes;
     for (std::size_t i = 0; i < options.lanes; ++i) {
       // High priority: short batches overtake bulk work on the same GPU. The pool has 32, so two
       // lanes share one only beyond that.
-      streams.push_back(c10::cuda::getStreamFromPool(
-          /*isHighPriority=*/true, static_cast<c10::DeviceIndex>(options.index)));
+      lanes.push_back({c10::cuda::getStreamFromPool(
+                           /*isHighPriority=*/true, static_cast<c10::DeviceIndex>(options.index)),
+                       std::make_shared<CudaStream>()});
+      if (const cudaError_t error = lanes.back().copy->error(); error != cudaSuccess) {
+        return Status::InvalidArgument(who + cudaGetErrorString(error));
+      }
     }
     return std::unique_ptr<Device>(
-        std::make_unique<CudaDevice>(std::move(options), std::move(streams), clock));
+        std::make_unique<CudaDevice>(std::move(options), std::move(lanes)));
   } catch (const std::exception& error) {
     return Status::InvalidArgument(who + error.what());
   }

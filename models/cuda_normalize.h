@@ -19,9 +19,10 @@
 
 namespace xcloud {
 
-// PreprocessSpec's share of it; per channel of the network.
+// PreprocessSpec's share of it; per channel of the network. NormalizeParamsOf
+// (models/resize_plan.h) makes it.
 struct NormalizeParams {
-  float scale = 1.0F;
+  float divisor = 1.0F;  // ScaleDivisor(spec.scale)
   float mean[3] = {0.0F, 0.0F, 0.0F};
   float std[3] = {1.0F, 1.0F, 1.0F};
   int bgr = 0;  // 1: the network's channel 0 is blue
@@ -33,12 +34,13 @@ XC_HOST_DEVICE inline std::size_t NormalizeSource(std::size_t index, int bgr) {
   return bgr != 0 ? index - channel + (2 - channel) : index;
 }
 
-// Value `index` of the batch: (pixel * scale - mean) / std of its channel.
+// Value `index` of the batch: (pixel / divisor - mean) / std of its channel: NormalizeInto's very
+// steps, without a multiplication that a compiler could fuse, so that the bits are the same.
 XC_HOST_DEVICE inline float NormalizedValue(const std::uint8_t* pixels, std::size_t index,
                                             const NormalizeParams& params) {
   const std::size_t channel = index % 3;
   const float pixel = static_cast<float>(pixels[NormalizeSource(index, params.bgr)]);
-  return (pixel * params.scale - params.mean[channel]) / params.std[channel];
+  return (pixel / params.divisor - params.mean[channel]) / params.std[channel];
 }
 
 }  // namespace xcloud

@@ -45,22 +45,23 @@ bool HasCudaDevice() {
   return count.ok();
 }
 
-Result<std::unique_ptr<Device>> OpenCuda(const DeviceConfig& config, const std::string& name,
-                                         const Clock& clock) {
+Result<std::unique_ptr<Device>> OpenCuda(const DeviceConfig& config, const std::string& name) {
   CudaDeviceOptions options;
   options.name = name;
   options.index = static_cast<int>(config.index);
   options.lanes = Count(config.lanes);
   options.half = config.precision == "fp16";
-  return OpenCudaDevice(std::move(options), clock);
+  options.depth = Count(config.staged_batches);
+  options.resize = config.resize == "gpu";
+  options.hang_after = std::chrono::milliseconds(config.hang_timeout_ms);
+  return OpenCudaDevice(std::move(options));
 }
 #else
 bool HasCudaDevice() {
   return false;
 }
 
-Result<std::unique_ptr<Device>> OpenCuda(const DeviceConfig& config, const std::string& name,
-                                         const Clock&) {
+Result<std::unique_ptr<Device>> OpenCuda(const DeviceConfig& config, const std::string& name) {
   return Status::InvalidArgument("device '" + name + "' (cuda, index " +
                                  std::to_string(config.index) +
                                  "): this program was built without CUDA");
@@ -68,17 +69,21 @@ Result<std::unique_ptr<Device>> OpenCuda(const DeviceConfig& config, const std::
 #endif
 
 Result<std::unique_ptr<Device>> OpenDevice(const DeviceConfig& config, const std::string& name,
-                                           std::size_t default_threads, const Clock& clock) {
+                                           std::size_t default_threads) {
   if (config.lanes < 1) {
     return Status::InvalidArgument("device '" + name + "': needs at least one lane");
   }
-  if (config.kind == "cuda") return OpenCuda(config, name, clock);
+  if (config.kind == "cuda") return OpenCuda(config, name);
   if (config.kind != "cpu") {
     return Status::InvalidArgument("device '" + name + "': kind '" + config.kind +
                                    "' is neither cpu nor cuda");
   }
+  if (config.resize == "gpu") {
+    return Status::InvalidArgument("device '" + name + "': resize = \"gpu\" is for kind cuda");
+  }
   CpuDeviceOptions options;
   options.name = name;
+  options.hang_after = std::chrono::milliseconds(config.hang_timeout_ms);
   options.lanes = Count(config.lanes);
   options.threads = config.threads > 0 ? Count(config.threads) : default_threads;
   if (options.threads > 1 && std::getenv("OMP_WAIT_POLICY") == nullptr) {
@@ -88,13 +93,23 @@ Result<std::unique_ptr<Device>> OpenDevice(const DeviceConfig& config, const std
         "with OMP_WAIT_POLICY=passive, or use more lanes of one thread",
         name, options.threads);
   }
-  return MakeCpuDevice(std::move(options), clock);
+  return MakeCpuDevice(std::move(options));
+}
+
+// A photo is decoded before anybody knows its lane, so either every lane resizes or none does.
+Status CheckResizersAgree(const std::vector<DeviceConfig>& configs) {
+  for (const DeviceConfig& config : configs) {
+    if (config.resize != configs.front().resize) {
+      return Status::InvalidArgument(
+          "[[device]] resize: some devices say \"cpu\" and some \"gpu\"; all must say the same");
+    }
+  }
+  return Status::Ok();
 }
 
 }  // namespace
 
-Result<std::vector<std::unique_ptr<Device>>> OpenDevices(const std::vector<DeviceConfig>& configs,
-                                                         const Clock& clock) {
+Result<std::vector<std::unique_ptr<Device>>> OpenDevices(const std::vector<DeviceConfig>& configs) {
   std::vector<DeviceConfig> wanted = configs;
   if (wanted.empty()) {
     DeviceConfig only;
@@ -105,6 +120,7 @@ Result<std::vector<std::unique_ptr<Device>>> OpenDevices(const std::vector<Devic
     }
     wanted.push_back(only);
   }
+  if (Status status = CheckResizersAgree(wanted); !status.ok()) return status;
   const std::size_t default_threads = ThreadsPerLane(wanted);
   std::vector<std::unique_ptr<Device>> devices;
   std::set<std::string> names;
@@ -115,7 +131,7 @@ Result<std::vector<std::unique_ptr<Device>>> OpenDevices(const std::vector<Devic
     if (!names.insert(name).second) {
       return Status::InvalidArgument("device '" + name + "': two devices have this name");
     }
-    auto device = OpenDevice(config, name, default_threads, clock);
+    auto device = OpenDevice(config, name, default_threads);
     if (!device.ok()) return device.status();
     devices.push_back(std::move(device).value());
   }

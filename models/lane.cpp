@@ -2,29 +2,35 @@
 
 #include <pthread.h>
 
-#include <optional>
+#include <algorithm>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "core/log.h"
+#include "models/buckets.h"
 #include "models/photo_request.h"
 
 namespace xcloud {
 namespace {
 
-// Refuses the parts whose caller went away and keeps the others in their order.
-void DropCancelled(std::vector<BatchPart>& parts) {
-  std::erase_if(parts, [](const BatchPart& part) {
-    if (!part.request->Cancelled()) return false;
-    part.request->Refuse(part.first, part.items,
-                         Status::Cancelled("the caller closed the connection"));
-    return true;
-  });
-}
+constexpr std::uint8_t kGrey = 128;  // what warm-up ran, so known to be good
 
 PhotoRequest& AsPhoto(const ScheduledRequestPtr& request) {
   return static_cast<PhotoRequest&>(*request);
+}
+
+const LoadedModel& ModelOf(const Batch& batch) {
+  return AsPhoto(batch.parts.front().request).model();
+}
+
+// OK for a part whose answer somebody still waits for.
+Status StillWanted(const ScheduledRequest& request, TimePoint now) {
+  if (request.Cancelled()) return Status::Cancelled("the caller closed the connection");
+  if (request.deadline.Expired(now)) {
+    return Status::DeadlineExceeded("the deadline passed before the photo was run");
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -33,73 +39,204 @@ Lane::Lane(Device& device, std::size_t lane_of_device, std::size_t position, con
     : device_(device),
       position_(position),
       clock_(clock),
-      info_{device.name() + "/" + std::to_string(lane_of_device), device.name(), 1, {}},
-      thread_([this] { Loop(); }) {}
+      info_{device.name() + "/" + std::to_string(lane_of_device), device.name(), device.depth(),
+            device.hang_after()},
+      work_(kMostDepth),
+      launched_(kMostDepth) {
+  XC_CHECK(info_.depth >= 1 && info_.depth <= kMostDepth);
+  if (info_.depth > 1) completer_ = std::thread([this] { CompleteLoop(); });
+  stager_ = std::thread([this] { StageLoop(); });
+}
 
 Lane::~Lane() {
   work_.Close();
-  thread_.join();
+  stager_.join();
+  launched_.Close();
+  if (completer_.joinable()) completer_.join();
 }
 
 void Lane::Start(Batch batch, BatchDone done) {
-  XC_CHECK(!batch.parts.empty());
-  XC_CHECK(work_.TryPush({std::move(batch), std::move(done)}));  // else the lane was busy
-}
-
-void Lane::Loop() {
-  // The kernel takes 15 bytes of a thread's name.
-  pthread_setname_np(pthread_self(), ("lane " + info_.name).substr(0, 15).c_str());
-  device_.PrepareLaneThread();
-  while (std::optional<Work> work = work_.Pop()) {
-    const BatchDone done = std::move(work->done);
-    // The batch is gone before `done`: what it held of its model is released by then.
-    BatchReport report = RunBatch(std::move(work->batch));
-    done(std::move(report));
-  }
+  XC_CHECK(!batch.parts.empty() && batch.claim != nullptr);
+  XC_CHECK(batch.run_items >= batch.items && batch.items == batch.parts.size());
+  Flight flight;
+  flight.batch = std::move(batch);
+  flight.done = std::move(done);
+  Take(std::move(flight));
 }
 
 void Lane::Probe(BatchDone done) {
-  done({});
+  XC_CHECK(held_.load() == 0);
+  Flight flight;
+  flight.done = std::move(done);
+  Take(std::move(flight));
 }
 
-BatchReport Lane::RunBatch(Batch batch) {
-  DropCancelled(batch.parts);
-  if (batch.parts.empty()) return {};
-  const LoadedModel& model = AsPhoto(batch.parts.front().request).model();
-  XC_CHECK(position_ < model.networks.size());
-  Network& network = *model.networks[position_];
-  StageItems(batch, model);
-  scores_.resize(items_.size() * model.output_size);
+void Lane::Take(Flight flight) {
+  XC_CHECK(flight.done != nullptr);
+  XC_CHECK(held_.fetch_add(1) < info_.depth);  // else the lane had no room
+  XC_CHECK(work_.TryPush(std::move(flight)));
+}
 
+void Lane::PrepareThread(const char* role) {
+  // The kernel takes 15 bytes of a thread's name.
+  pthread_setname_np(pthread_self(), (role + info_.name).substr(0, 15).c_str());
+  device_.PrepareLaneThread();
+}
+
+void Lane::StageLoop() {
+  PrepareThread("lane ");
+  while (std::optional<Flight> flight = work_.Pop()) {
+    // Free again: a lane holds no more batches than slots, and they end in their order.
+    flight->slot = next_slot_;
+    next_slot_ = (next_slot_ + 1) % info_.depth;
+    if (!flight->batch.parts.empty()) Begin(*flight);
+    if (info_.depth == 1) {
+      Finish(std::move(*flight));
+    } else {
+      XC_CHECK(launched_.TryPush(std::move(*flight)));
+    }
+  }
+}
+
+void Lane::CompleteLoop() {
+  PrepareThread("end ");
+  while (std::optional<Flight> flight = launched_.Pop()) Finish(std::move(*flight));
+}
+
+// Sorts the dead out and gets the others running.
+void Lane::Begin(Flight& flight) {
+  const Batch& batch = flight.batch;
+  const LoadedModel& model = ModelOf(batch);
+  const std::size_t max_batch = std::max<std::size_t>(model.definition.batching.max_batch, 1);
+  XC_CHECK(batch.run_items <= max_batch);
+  flight.stage_start = clock_.Now();
+  flight.dead.reserve(batch.parts.size());
+  for (const BatchPart& part : batch.parts) {
+    flight.dead.push_back(StillWanted(*part.request, flight.stage_start));
+    if (flight.dead.back().ok()) ++flight.live;
+  }
+  if (flight.live == 0) return;
+  // Fewer items may fit a smaller size that was warmed as well.
+  flight.run_items = flight.live == batch.parts.size()
+                         ? batch.run_items
+                         : std::min(batch.run_items, WarmSizeFor(flight.live, max_batch));
+  flight.status = StageAndLaunch(flight, model);
+}
+
+Status Lane::StageAndLaunch(Flight& flight, const LoadedModel& model) {
+  items_.clear();
+  for (std::size_t i = 0; i < flight.dead.size(); ++i) {
+    if (!flight.dead[i].ok()) continue;
+    const PhotoRequest& photo = AsPhoto(flight.batch.parts[i].request);
+    XC_CHECK(&photo.model() == &model);
+    items_.push_back(photo.item());
+  }
+  Network& network = NetworkOf(model);
+  MutexLock lock(staging_mutex_);
+  Status status = network.Stage(flight.slot, items_, flight.run_items);
+  flight.staged = clock_.Now();
+  return status.ok() ? network.Launch(flight.slot) : status;
+}
+
+void Lane::Finish(Flight flight) {
+  const BatchDone done = std::move(flight.done);
+  BatchReport report = flight.batch.parts.empty() ? RunProbe(flight) : Complete(flight);
+  // The batch is gone before `done`: what it held of its model is released by then.
+  flight = {};
+  // Before the report: the next Start may come while `done` still runs.
+  held_.fetch_sub(1);
+  done(std::move(report));
+}
+
+BatchReport Lane::Complete(const Flight& flight) {
+  if (flight.live == 0) return EndDead(flight);
+  const PhotoRequest& first = AsPhoto(flight.batch.parts.front().request);
+  const LoadedModel& model = first.model();
+  last_model_ = first.shared_model();
+  const TimePoint forward_start = std::max(flight.staged, last_end_);
+  Status status = flight.status;
+  if (status.ok()) {
+    scores_.resize(flight.live * model.output_size);
+    status = NetworkOf(model).Collect(flight.slot, scores_.data());
+  }
+  last_end_ = clock_.Now();
+  if (!status.ok()) return Failed(flight, model, status);
+  return AnswerAll(flight, forward_start, last_end_);
+}
+
+BatchReport Lane::EndDead(const Flight& flight) {
   BatchReport report;
-  const TimePoint start = clock_.Now();
-  TimePoint forward_start = start;
-  report.status = network.Run(items_, scores_.data(), &forward_start);
-  const TimePoint forward_end = clock_.Now();
-  report.elapsed = forward_end - start;
-  if (!report.status.ok()) {
-    spdlog::error("lane {}: a batch of {} for model '{}' failed: {}", info_.name, items_.size(),
-                  model.definition.name, report.status.message());
-    report.outcome = BatchOutcome::kBatchFailed;
+  report.whole = false;
+  if (!flight.batch.claim->Take()) {
+    report.outcome = BatchOutcome::kTakenBack;
     return report;
   }
-  for (std::size_t i = 0; i < batch.parts.size(); ++i) {
-    const std::span<const float> scores(scores_.data() + i * model.output_size, model.output_size);
-    AsPhoto(batch.parts[i].request)
-        .Answer(scores, items_.size(), info_.name, batch.closed_at, forward_start, forward_end);
+  for (std::size_t i = 0; i < flight.dead.size(); ++i) {
+    if (flight.dead[i].ok()) continue;
+    const BatchPart& part = flight.batch.parts[i];
+    part.request->Refuse(part.first, part.items, flight.dead[i]);
   }
   return report;
 }
 
-void Lane::StageItems(const Batch& batch, const LoadedModel& model) {
-  XC_CHECK(batch.parts.size() <= model.definition.batching.max_batch);
-  items_.clear();
-  for (const BatchPart& part : batch.parts) {
-    PhotoRequest& photo = AsPhoto(part.request);
-    XC_CHECK(&photo.model() == &model);
-    XC_CHECK(photo.pixels().size() == model.definition.preprocess.PixelBytes());
-    items_.push_back(photo.pixels().data());
+BatchReport Lane::AnswerAll(const Flight& flight, TimePoint forward_start, TimePoint forward_end) {
+  const std::size_t outputs = ModelOf(flight.batch).output_size;
+  BatchReport report = EndDead(flight);
+  if (report.outcome == BatchOutcome::kTakenBack) return report;
+  std::size_t row = 0;
+  for (std::size_t i = 0; i < flight.dead.size(); ++i) {
+    if (!flight.dead[i].ok()) continue;
+    const std::span<const float> scores(scores_.data() + row++ * outputs, outputs);
+    AsPhoto(flight.batch.parts[i].request)
+        .Answer(scores, flight.live, info_.name, flight.batch.closed_at, forward_start,
+                forward_end);
   }
+  report.elapsed = (flight.staged - flight.stage_start) + (forward_end - forward_start);
+  report.whole = flight.run_items == flight.batch.run_items;
+  return report;
+}
+
+// Nobody is ended and no claim taken: the scheduler decides what becomes of the items.
+BatchReport Lane::Failed(const Flight& flight, const LoadedModel& model, const Status& why) {
+  const Status test = SelfTest(model, flight.slot);
+  last_end_ = clock_.Now();
+  spdlog::error("lane {}: a batch of {} for model '{}' failed: {}; self test: {}", info_.name,
+                flight.live, model.definition.name, why.message(),
+                test.ok() ? "passed" : test.message());
+  BatchReport report;
+  report.outcome = test.ok() ? BatchOutcome::kBatchFailed : BatchOutcome::kDeviceFailed;
+  report.status = why;
+  report.whole = false;
+  return report;
+}
+
+BatchReport Lane::RunProbe(const Flight& flight) {
+  BatchReport report;
+  report.whole = false;
+  const std::shared_ptr<const LoadedModel> model = last_model_.lock();
+  if (model == nullptr) return report;  // nothing that could be tried: well until shown otherwise
+  report.status = SelfTest(*model, flight.slot);
+  if (!report.status.ok()) report.outcome = BatchOutcome::kDeviceFailed;
+  last_end_ = clock_.Now();
+  return report;
+}
+
+Status Lane::SelfTest(const LoadedModel& model, std::size_t slot) {
+  const std::vector<std::uint8_t> grey(model.definition.preprocess.PixelBytes(), kGrey);
+  const NetworkItem item{grey.data(), nullptr};
+  std::vector<float> scores(model.output_size);
+  Network& network = NetworkOf(model);
+  {
+    MutexLock lock(staging_mutex_);
+    if (Status status = network.Stage(slot, {&item, 1}, 1); !status.ok()) return status;
+    if (Status status = network.Launch(slot); !status.ok()) return status;
+  }
+  return network.Collect(slot, scores.data());
+}
+
+Network& Lane::NetworkOf(const LoadedModel& model) const {
+  XC_CHECK(position_ < model.networks.size());
+  return *model.networks[position_];
 }
 
 }  // namespace xcloud

@@ -1,5 +1,7 @@
 #include "models/load_model.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <string>
 #include <thread>
@@ -7,6 +9,16 @@
 
 namespace xcloud {
 namespace {
+
+// Added to the niceness: warming up must not slow the lanes, the decoders and the io threads.
+constexpr int kLoaderNiceness = 10;
+
+// Linux keeps a niceness for each thread, and 0 means the calling one. Best effort: a refusal
+// only leaves the warm-up at the priority of what serves.
+void YieldToWhatServes() {
+  const int current = getpriority(PRIO_PROCESS, 0);
+  (void)setpriority(PRIO_PROCESS, 0, current + kLoaderNiceness);
+}
 
 void KeepSlowest(const std::vector<ProfilePoint>& measured, std::vector<ProfilePoint>& profile) {
   for (const ProfilePoint& point : measured) {
@@ -33,7 +45,7 @@ Status LoadOnDevice(Device& device, const RepositoryEntry& entry, const Clock& c
           definition.name + "/labels.txt names " + std::to_string(definition.labels.size()) +
           " labels, but the network gives " + std::to_string(network->output_size()) + " scores");
     }
-    Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device.name(), clock);
+    Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device, clock);
     if (!measured.ok()) return measured.status();
     KeepSlowest(*measured, warm.profile);
     warm.model->networks.push_back(std::move(network));
@@ -55,6 +67,7 @@ Result<WarmModel> LoadModel(const RepositoryEntry& entry,
   for (const std::unique_ptr<Device>& device : devices) {
     Status status;
     std::thread prepared([&] {
+      YieldToWhatServes();
       device->PrepareLaneThread();
       status = LoadOnDevice(*device, entry, clock, warm);
     });

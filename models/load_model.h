@@ -20,7 +20,8 @@ struct WarmModel {
 
 // Takes seconds; meant for a thread of its own. Each device's part runs on a short-lived thread
 // prepared like that device's lanes, so that warming sees the thread count and CUDA device that
-// serving will. Lanes keep serving other models meanwhile.
+// serving will, but niced (+10), and threads that it starts inside LibTorch inherit that: lanes
+// keep serving other models meanwhile.
 // Errors: what Device::MakeNetworks and WarmUp say. REQUIRES: entry.state is kLoading.
 Result<WarmModel> LoadModel(const RepositoryEntry& entry,
                             const std::vector<std::unique_ptr<Device>>& devices,

@@ -204,11 +204,10 @@ Status ModelServer::Prepare(PhotoRequest& photo) const {
   if (Status status = StillWanted(photo, clock_, "decoded"); !status.ok()) return status;
   const int short_side = definition.reduced_decode ? ReducedShortSide(definition.preprocess) : 0;
   std::string& encoded = photo.request().image;
-  const Result<Image> image = DecodeImage(encoded, limits_, short_side);
+  Result<Image> image = DecodeImage(encoded, limits_, short_side);
   if (!image.ok()) return image.status();
   std::string().swap(encoded);  // not needed again, and up to the body limit large
-  photo.pixels().resize(definition.preprocess.PixelBytes());
-  ResizeAndCrop(*image, definition.preprocess, photo.pixels().data());
+  photo.SetDecoded(*std::move(image), devices_.front()->wants_decoded_images());
   photo.stages().decode_end = clock_.Now();
   return StillWanted(photo, clock_, "queued");
 }

@@ -1,7 +1,15 @@
-// Network: one model made ready for one lane: weights, staging memory, warmed buckets.
+// Network: one model made ready for one lane: weights, staging memory, warmed sizes. Device: what
+// networks run on.
 //
-// Threads: made on any thread; afterwards Run is called by the lane that owns it and by nobody
-// else. Lanes of one device share the weights; each has its own staging memory.
+// A batch goes through three steps, so that a device that can may carry batch k + 1 over while
+// batch k runs: Stage copies the items into a slot's memory, Launch starts the network on that
+// slot, Collect waits and gives the scores. Slots are numbered from 0 to Device::depth() - 1.
+//
+// Threads: made and warmed on any one thread; afterwards used by the lane that owns it and by
+// nobody else. Stage and Launch are never called at once with each other, but Collect of one slot
+// may run while the other slot is staged and launched. Each Stage is followed by the Launch and
+// the Collect of its slot before the slot is staged again, unless a step failed: then the slot
+// starts anew with Stage. Lanes of one device share the weights; staging memory is a lane's own.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +28,15 @@
 
 namespace xcloud {
 
+struct ResizableImage;  // models/resize_plan.h
+
+// One photo, as a network takes it. Either pixels are there, PreprocessSpec::PixelBytes() bytes
+// (RGB, interleaved, resized and cropped), or, on devices that resize, the decoded image.
+struct NetworkItem {
+  const std::uint8_t* pixels = nullptr;
+  const ResizableImage* image = nullptr;
+};
+
 class Network {
  public:
   virtual ~Network() = default;
@@ -27,12 +44,29 @@ class Network {
   // Floats that one item gives: the number of classes.
   virtual std::size_t output_size() const = 0;
 
-  // Runs one batch and waits for it. items[i] points at PreprocessSpec::PixelBytes() bytes (RGB,
-  // interleaved, resized and cropped); normalising into the batch slot happens here. Item i's
-  // raw outputs go to scores[i * output_size()]. `forward_start` is set when staging is done.
-  // REQUIRES: 1 <= items.size() <= max_batch. A failure is Internal and leaves the Network usable.
-  virtual Status Run(std::span<const std::uint8_t* const> items, float* scores,
-                     TimePoint* forward_start) = 0;
+  // Copies the items into the slot, normalised by now or on the way. The batch runs as if it had
+  // run_items items; those behind the real ones are padding, zero, and never seen in any score.
+  // The items' memory is not needed afterwards. REQUIRES: 1 <= items.size() <= run_items <=
+  // max_batch. A failure of this or of the other steps is Internal and leaves the Network usable.
+  virtual Status Stage(std::size_t slot, std::span<const NetworkItem> items,
+                       std::size_t run_items) = 0;
+  // Starts the network where the device runs by itself; does nothing where Collect does the work.
+  virtual Status Launch(std::size_t /*slot*/) { return Status::Ok(); }
+  // Waits for the slot's batch; item i's raw outputs go to scores[i * output_size()].
+  virtual Status Collect(std::size_t slot, float* scores) = 0;
+
+  // Called while warming up, after a few runs of that size: may record what then runs faster.
+  virtual Status Record(std::size_t /*run_items*/) { return Status::Ok(); }
+  // Warm-up is over: the next Stage comes from the lane.
+  virtual void EnterService() {}
+
+  // All three steps through one slot.
+  Status Run(std::size_t slot, std::span<const NetworkItem> items, std::size_t run_items,
+             float* scores) {
+    if (Status status = Stage(slot, items, run_items); !status.ok()) return status;
+    if (Status status = Launch(slot); !status.ok()) return status;
+    return Collect(slot, scores);
+  }
 };
 
 // One device of the configuration, opened; makes Networks for its lanes.
@@ -43,7 +77,13 @@ class Device {
   virtual ~Device() = default;
   virtual const std::string& name() const = 0;  // "cpu0"
   virtual std::size_t lane_count() const = 0;
-  // Called once on each lane's own thread before its first batch (thread counts, CUDA device).
+  // Batches that one lane holds at once, and slots of each of its networks: 1 or 2.
+  virtual std::size_t depth() const { return 1; }
+  // A batch that runs longer hangs; 0 = never.
+  virtual Duration hang_after() const { return {}; }
+  // The device resizes: lanes want decoded images (NetworkItem::image) where these fit.
+  virtual bool wants_decoded_images() const { return false; }
+  // Called once on each lane's own threads before its first batch (thread counts, CUDA device).
   virtual void PrepareLaneThread() = 0;
 
   // Loads folder/VERSION/file once and makes one Network a lane. InvalidArgument when the file
@@ -54,14 +94,13 @@ class Device {
 
 // Opens what the configuration lists. Without any [[device]]: CUDA device 0 in a CUDA build on a
 // machine that has one, else one CPU device with a lane a core, four at most. InvalidArgument
-// names the device that cannot be had.
-Result<std::vector<std::unique_ptr<Device>>> OpenDevices(const std::vector<DeviceConfig>& configs,
-                                                         const Clock& clock);
+// names the device that cannot be had, or tells that some devices resize and others do not.
+Result<std::vector<std::unique_ptr<Device>>> OpenDevices(const std::vector<DeviceConfig>& configs);
 
-// Runs every bucket (1, 2, 4, ... max_batch) twice to get past the profiling executor and other
-// first-call costs, then times each and returns the slowest of a few. On the calling thread,
-// which must have been prepared.
+// Runs every size of WarmSizes (models/buckets.h) in every slot to get past first-call costs, lets
+// the network record it, then times it and gives the slowest of a few. Items are as lanes of the
+// device get them. On the calling thread, which must have been prepared.
 Result<std::vector<ProfilePoint>> WarmUp(Network& network, const ModelDefinition& model,
-                                         const std::string& device, const Clock& clock);
+                                         const Device& device, const Clock& clock);
 
 }  // namespace xcloud

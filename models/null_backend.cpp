@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <utility>
@@ -26,39 +27,48 @@ std::vector<float> FixedScores(std::size_t labels, Activation activation) {
 
 class NullNetwork final : public Network {
  public:
-  NullNetwork(const ModelDefinition& model, const Clock& clock, SleepFor sleep)
-      : clock_(clock),
-        sleep_(std::move(sleep)),
+  NullNetwork(const ModelDefinition& model, SleepFor sleep)
+      : sleep_(std::move(sleep)),
         base_ms_(model.null_backend.base_ms),
         item_ms_(model.null_backend.item_ms),
         scores_(FixedScores(model.labels.size(), model.activation)) {}
 
   std::size_t output_size() const override { return scores_.size(); }
 
-  Status Run(std::span<const std::uint8_t* const> items, float* scores,
-             TimePoint* forward_start) override {
-    *forward_start = clock_.Now();
-    const double batch_ms = base_ms_ + item_ms_ * static_cast<double>(items.size());
+  Status Stage(std::size_t slot, std::span<const NetworkItem> items,
+               std::size_t run_items) override {
+    XC_CHECK(slot < slots_.size() && !items.empty() && items.size() <= run_items);
+    slots_[slot] = {items.size(), run_items};
+    return Status::Ok();
+  }
+
+  // The declared time passes here, so that batches of two slots take their turns as on a device.
+  Status Collect(std::size_t slot, float* scores) override {
+    const Staged& staged = slots_[slot];
+    const double batch_ms = base_ms_ + item_ms_ * static_cast<double>(staged.run_items);
     if (batch_ms > 0) sleep_(FromMilliseconds(batch_ms));
-    for (std::size_t i = 0; i < items.size(); ++i) {
+    for (std::size_t i = 0; i < staged.items; ++i) {
       std::copy(scores_.begin(), scores_.end(), scores + i * scores_.size());
     }
     return Status::Ok();
   }
 
  private:
-  const Clock& clock_;
+  struct Staged {
+    std::size_t items = 0;
+    std::size_t run_items = 0;
+  };
   const SleepFor sleep_;
   const double base_ms_;
   const double item_ms_;
   const std::vector<float> scores_;
+  std::array<Staged, 2> slots_;
 };
 
 }  // namespace
 
 Result<std::vector<std::unique_ptr<Network>>> MakeNullNetworks(const ModelDefinition& model,
-                                                               std::size_t lanes,
-                                                               const Clock& clock, SleepFor sleep) {
+                                                               std::size_t lanes, SleepFor sleep) {
   if (model.labels.empty()) {
     return Status::InvalidArgument("model '" + model.name + "': the null backend needs labels");
   }
@@ -67,7 +77,7 @@ Result<std::vector<std::unique_ptr<Network>>> MakeNullNetworks(const ModelDefini
   }
   std::vector<std::unique_ptr<Network>> networks;
   for (std::size_t i = 0; i < lanes; ++i) {
-    networks.push_back(std::make_unique<NullNetwork>(model, clock, sleep));
+    networks.push_back(std::make_unique<NullNetwork>(model, sleep));
   }
   return networks;
 }

@@ -1,7 +1,7 @@
-// The null backend: a network that looks at nothing. A batch of n items takes base_ms + item_ms*n
-// and every item gets the same scores, the first label's the highest. For benchmarks and for the
-// scheduler's tests: needs no weights and runs on any device. Its answers say nothing about the
-// photo; the service marks them as synthetic.
+// The null backend: a network that looks at nothing. A batch run as n items takes base_ms +
+// item_ms*n and every item gets the same scores, the first label's the highest. For benchmarks and
+// for the scheduler's tests: needs no weights and runs on any device. Its answers say nothing about
+// the photo; the service marks them as synthetic.
 //
 // The time is spent asleep, so a null lane costs no CPU; it ends within a few microseconds of the
 // declared time where UsePreciseTimers was called. With 0 and 0 nothing sleeps. Threads: as
@@ -27,10 +27,9 @@ using SleepFor = std::function<void(Duration)>;
 void SleepPrecisely(Duration time);
 
 // One Network for each of `lanes`. InvalidArgument when the model has no labels or asks for a
-// negative time. The clock must outlive the networks.
+// negative time.
 Result<std::vector<std::unique_ptr<Network>>> MakeNullNetworks(const ModelDefinition& model,
                                                                std::size_t lanes,
-                                                               const Clock& clock,
                                                                SleepFor sleep = SleepPrecisely);
 
 // Lets the calling thread's timed waits end within about a microsecond of their instant: Linux

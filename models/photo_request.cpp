@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/preprocess.h"
+#include "models/resize_plan.h"
 #include "models/top_k.h"
 
 namespace xcloud {
@@ -19,6 +21,23 @@ PhotoRequest::PhotoRequest(std::shared_ptr<const LoadedModel> model, InferenceRe
   result_.synthetic = model_->definition.synthetic();
   result_.stages.first_byte = request_.first_byte;
   result_.stages.received = request_.received;
+}
+
+PhotoRequest::~PhotoRequest() = default;
+
+void PhotoRequest::SetDecoded(Image image, bool device_resizes) {
+  XC_CHECK(image_ == nullptr && pixels_.empty());
+  const PreprocessSpec& spec = model_->definition.preprocess;
+  if (device_resizes) image_ = MakeResizable(image, spec);
+  if (image_ != nullptr) return;
+  pixels_.resize(spec.PixelBytes());
+  ResizeAndCrop(image, spec, pixels_.data());
+}
+
+NetworkItem PhotoRequest::item() const {
+  if (image_ != nullptr) return {nullptr, image_.get()};
+  XC_CHECK(pixels_.size() == model_->definition.preprocess.PixelBytes());
+  return {pixels_.data(), nullptr};
 }
 
 bool PhotoRequest::Cancelled() const {

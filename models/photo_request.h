@@ -1,8 +1,8 @@
 // PhotoRequest: the request that models hands to the scheduler and gets back on a lane: one
-// decoded photo, and whom to tell.
+// decoded photo (resized and cropped, or as it is where the device resizes), and whom to tell.
 //
-// Invariant: the callback is called exactly once, by Refuse or by Answer. Not thread-safe; owned
-// by one stage at a time.
+// Invariant: the callback is called exactly once, by Refuse or by Answer. Owned by one stage at a
+// time, but for item() and Cancelled(): a lane that hangs may still read what another lane runs.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "core/request.h"
 #include "core/scheduled_request.h"
+#include "models/image.h"
 #include "models/model_definition.h"
 #include "models/network.h"
 
@@ -31,6 +32,7 @@ class PhotoRequest final : public ScheduledRequest {
  public:
   PhotoRequest(std::shared_ptr<const LoadedModel> model, InferenceRequest request,
                InferenceCallback done);
+  ~PhotoRequest() override;
 
   bool Cancelled() const override;
   void Refuse(std::size_t first, std::size_t count, Status status) override;
@@ -42,8 +44,14 @@ class PhotoRequest final : public ScheduledRequest {
               TimePoint batch_closed, TimePoint forward_start, TimePoint forward_end);
 
   const LoadedModel& model() const { return *model_; }
+  const std::shared_ptr<const LoadedModel>& shared_model() const { return model_; }
   InferenceRequest& request() { return request_; }
-  std::vector<std::uint8_t>& pixels() { return pixels_; }  // PixelBytes() once decoded
+  // Takes the decoded photo: resizes and crops it, or keeps it as it is where the lanes' device
+  // does that and the photo fits one (models/resize_plan.h). Call once, before it is queued.
+  void SetDecoded(Image image, bool device_resizes);
+  // What a network stages; lives as long as this. Any thread. REQUIRES: decoded.
+  NetworkItem item() const;
+  std::vector<std::uint8_t>& pixels() { return pixels_; }  // for tests: PixelBytes(), resized
   StageTimes& stages() { return result_.stages; }
 
  private:
@@ -54,6 +62,7 @@ class PhotoRequest final : public ScheduledRequest {
   InferenceCallback done_;
   InferenceResult result_;
   std::vector<std::uint8_t> pixels_;
+  std::unique_ptr<const ResizableImage> image_;
 };
 
 }  // namespace xcloud

@@ -121,15 +121,6 @@ class RowWindow {
   int next_ = 0;
 };
 
-// ToTensor divides by 255; dividing here too gives its very bits, which pixel * (1 / 255) does not.
-// A scale that is the float nearest to 1 / n means n itself.
-float Divisor(float scale) {
-  const double inverse = 1.0 / static_cast<double>(scale);
-  const double whole = std::round(inverse);
-  if (whole != 0 && static_cast<float>(1.0 / whole) == scale) return static_cast<float>(whole);
-  return static_cast<float>(inverse);
-}
-
 }  // namespace
 
 void ResizeAndCrop(const Image& image, const PreprocessSpec& spec, std::uint8_t* out) {
@@ -160,11 +151,20 @@ void ResizeAndCrop(const Image& image, const PreprocessSpec& spec, std::uint8_t*
   }
 }
 
+// ToTensor divides by 255; dividing here too gives its very bits, which pixel * (1 / 255) does not.
+// A scale that is the float nearest to 1 / n means n itself.
+float ScaleDivisor(float scale) {
+  const double inverse = 1.0 / static_cast<double>(scale);
+  const double whole = std::round(inverse);
+  if (whole != 0 && static_cast<float>(1.0 / whole) == scale) return static_cast<float>(whole);
+  return static_cast<float>(inverse);
+}
+
 void NormalizeInto(const std::uint8_t* rgb, const PreprocessSpec& spec, float* out) {
   // A pixel has 256 values: two divisions for each, not for each pixel. tables[c] is for byte c
   // of a pixel, which is the network's channel channel[c].
   const bool reversed = spec.color == ColorOrder::kBgr;
-  const float divisor = Divisor(spec.scale);
+  const float divisor = ScaleDivisor(spec.scale);
   std::array<std::array<float, 256>, kChannels> tables;
   std::array<std::size_t, kChannels> channel;
   for (std::size_t c = 0; c < kChannels; ++c) {

@@ -26,6 +26,9 @@ void ResizeAndCrop(const Image& image, const PreprocessSpec& spec, std::uint8_t*
 // from what ResizeAndCrop wrote.
 void NormalizeInto(const std::uint8_t* rgb, const PreprocessSpec& spec, float* out);
 
+// What a pixel is divided by: 1 / scale, made whole where the scale is the float nearest to 1 / n.
+float ScaleDivisor(float scale);
+
 // What to give DecodeImage as min_short_side: twice the resize target, so that reduced decoding
 // still leaves the resampling something to average.
 int ReducedShortSide(const PreprocessSpec& spec);

@@ -15,9 +15,8 @@ namespace {
 
 class TorchScriptNetwork final : public Network {
  public:
-  TorchScriptNetwork(std::shared_ptr<TorchScriptModule> module, const ModelDefinition& model,
-                     const Clock& clock)
-      : module_(std::move(module)), spec_(model.preprocess), clock_(clock) {
+  TorchScriptNetwork(std::shared_ptr<TorchScriptModule> module, const ModelDefinition& model)
+      : module_(std::move(module)), spec_(model.preprocess) {
     const std::size_t max_batch = std::max<std::size_t>(model.batching.max_batch, 1);
     slots_ = at::empty(BatchShape(spec_, max_batch), at::kFloat);
     for (std::size_t n = 1; n <= max_batch; ++n) {
@@ -27,40 +26,49 @@ class TorchScriptNetwork final : public Network {
 
   std::size_t output_size() const override { return module_->output_size(); }
 
-  Status Run(std::span<const std::uint8_t* const> items, float* scores,
-             TimePoint* forward_start) override {
-    XC_CHECK(!items.empty() && items.size() <= batches_.size());
-    float* slot = slots_.data_ptr<float>();
-    for (const std::uint8_t* pixels : items) {
-      NormalizeInto(pixels, spec_, slot);
-      slot += spec_.PixelBytes();
+  Status Stage(std::size_t slot, std::span<const NetworkItem> items,
+               std::size_t run_items) override {
+    XC_CHECK(slot == 0);  // CPU lanes hold one batch
+    XC_CHECK(!items.empty() && items.size() <= run_items && run_items <= batches_.size());
+    float* row = slots_.data_ptr<float>();
+    for (const NetworkItem& item : items) {
+      XC_CHECK(item.pixels != nullptr);
+      NormalizeInto(item.pixels, spec_, row);
+      row += spec_.PixelBytes();
     }
-    *forward_start = clock_.Now();
-    Result<at::Tensor> output = module_->Forward(batches_[items.size() - 1]);
+    // What an earlier, larger batch left there must not reach a network that mixes rows.
+    std::fill_n(row, (run_items - items.size()) * spec_.PixelBytes(), 0.0F);
+    items_ = items.size();
+    run_items_ = run_items;
+    return Status::Ok();
+  }
+
+  Status Collect(std::size_t, float* scores) override {
+    Result<at::Tensor> output = module_->Forward(batches_[run_items_ - 1]);
     if (!output.ok()) return output.status();
     const at::Tensor rows = output->contiguous();
-    std::memcpy(scores, rows.data_ptr<float>(), items.size() * output_size() * sizeof(float));
+    std::memcpy(scores, rows.data_ptr<float>(), items_ * output_size() * sizeof(float));
     return Status::Ok();
   }
 
  private:
   const std::shared_ptr<TorchScriptModule> module_;
   const PreprocessSpec spec_;
-  const Clock& clock_;
   at::Tensor slots_;                 // max_batch items
-  std::vector<at::Tensor> batches_;  // batches_[n - 1]: the first n slots
+  std::vector<at::Tensor> batches_;  // batches_[n - 1]: the first n of them
+  std::size_t items_ = 0;            // staged
+  std::size_t run_items_ = 0;
 };
 
 }  // namespace
 
 Result<std::vector<std::unique_ptr<Network>>> MakeTorchScriptNetworks(
-    const ModelDefinition& model, const std::filesystem::path& file, std::size_t lanes,
-    const Clock& clock) {
+    const ModelDefinition& model, const std::filesystem::path& file, std::size_t lanes) {
   auto module = TorchScriptModule::Load(file, model, TorchScriptTarget{});
   if (!module.ok()) return module.status();
   std::vector<std::unique_ptr<Network>> networks;
   for (std::size_t i = 0; i < lanes; ++i) {
-    networks.push_back(std::make_unique<TorchScriptNetwork>(*module, model, clock));
+    networks.push_back(std::make_unique<TorchScriptNetwork>(*module, model));
   }
   return networks;
 }

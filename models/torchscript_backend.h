@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "core/clock.h"
 #include "core/result.h"
 #include "models/model_definition.h"
 #include "models/network.h"
@@ -15,12 +14,11 @@
 namespace xcloud {
 
 // Loads the file once and makes one Network for each of `lanes`; they share the weights and have
-// staging memory of their own, max_batch items of fp32. A batch runs at its exact size: on a CPU
-// time is proportional to items, so padding to a bucket would only add work.
-// InvalidArgument names the file and what is wrong with it. The clock must outlive the networks.
+// staging memory of their own, max_batch items of fp32. A batch runs at the size that it is asked
+// for; the rows behind its items are zero. InvalidArgument names the file and what is wrong with
+// it.
 Result<std::vector<std::unique_ptr<Network>>> MakeTorchScriptNetworks(
-    const ModelDefinition& model, const std::filesystem::path& file, std::size_t lanes,
-    const Clock& clock);
+    const ModelDefinition& model, const std::filesystem::path& file, std::size_t lanes);
 
 // Sets how many threads LibTorch uses for the work that the calling thread gives it. Affects no
 // other thread. REQUIRES: threads >= 1.

@@ -1,60 +1,76 @@
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "models/buckets.h"
 #include "models/network.h"
+#include "models/resize_plan.h"
 
 namespace xcloud {
 namespace {
 
-constexpr int kWarmRuns = 2;   // TorchScript's profiling executor compiles on the second call
+constexpr int kWarmRuns = 2;   // in each slot: the second call meets what the first one set up
 constexpr int kTimedRuns = 3;  // the slowest counts: a profile that promises too much is worse
 
-// The slowest timed run of one bucket, staging included.
-Result<Duration> WarmBucket(Network& network, std::span<const std::uint8_t* const> items,
-                            float* scores, const Clock& clock) {
+// The slowest timed run of one size, staging included.
+Result<Duration> WarmSize(Network& network, std::span<const NetworkItem> items, float* scores,
+                          std::size_t slots, const Clock& clock) {
+  for (std::size_t slot = 0; slot < slots; ++slot) {
+    for (int run = 0; run < kWarmRuns; ++run) {
+      Status status = network.Run(slot, items, items.size(), scores);
+      if (!status.ok()) return status;
+    }
+  }
+  if (Status status = network.Record(items.size()); !status.ok()) return status;
   Duration slowest{};
-  for (int run = 0; run < kWarmRuns + kTimedRuns; ++run) {
+  for (int run = 0; run < kTimedRuns; ++run) {
     const TimePoint start = clock.Now();
-    TimePoint forward_start;
-    if (Status status = network.Run(items, scores, &forward_start); !status.ok()) return status;
-    if (run >= kWarmRuns) slowest = std::max(slowest, clock.Now() - start);
+    const std::size_t slot = static_cast<std::size_t>(run) % slots;
+    Status status = network.Run(slot, items, items.size(), scores);
+    if (!status.ok()) return status;
+    slowest = std::max(slowest, clock.Now() - start);
   }
   return slowest;
 }
 
-// CPU lanes run the very size that comes, so small sizes are all met here and not by a caller.
-constexpr std::size_t kEverySizeUpTo = 8;
-std::vector<std::size_t> WarmSizes(std::size_t max_batch) {
-  std::vector<std::size_t> sizes;
-  for (std::size_t n = 1; n <= std::min(max_batch, kEverySizeUpTo); ++n) sizes.push_back(n);
-  for (const std::size_t bucket : BatchBuckets(max_batch)) {
-    if (bucket > kEverySizeUpTo) sizes.push_back(bucket);
-  }
-  return sizes;
+// Mid-grey: a network's time depends on the shape, not on what the photo shows. 640 x 480 stands
+// for the photos that a device resizes: most are near it once decoded for a network of 224 x 224.
+constexpr std::uint8_t kGrey = 128;
+constexpr int kPhotoWidth = 640;
+constexpr int kPhotoHeight = 480;
+
+std::unique_ptr<const ResizableImage> GreyPhoto(const ModelDefinition& model,
+                                                const Device& device) {
+  if (!device.wants_decoded_images()) return nullptr;
+  Image image{kPhotoWidth, kPhotoHeight,
+              std::vector<std::uint8_t>(std::size_t{kPhotoWidth} * kPhotoHeight * 3, kGrey)};
+  return MakeResizable(image, model.preprocess);
 }
 
 }  // namespace
 
 Result<std::vector<ProfilePoint>> WarmUp(Network& network, const ModelDefinition& model,
-                                         const std::string& device, const Clock& clock) {
+                                         const Device& device, const Clock& clock) {
   const std::size_t max_batch = std::max<std::size_t>(model.batching.max_batch, 1);
-  // Mid-grey: a network's time depends on the shape, not on what the photo shows.
-  const std::vector<std::uint8_t> photo(model.preprocess.PixelBytes(), 128);
-  const std::vector<const std::uint8_t*> items(max_batch, photo.data());
+  const std::vector<std::uint8_t> pixels(model.preprocess.PixelBytes(), kGrey);
+  const std::unique_ptr<const ResizableImage> image = GreyPhoto(model, device);
+  const NetworkItem item =
+      image != nullptr ? NetworkItem{nullptr, image.get()} : NetworkItem{pixels.data(), nullptr};
+  const std::vector<NetworkItem> items(max_batch, item);
   std::vector<float> scores(max_batch * network.output_size());
   std::vector<ProfilePoint> profile;
-  for (const std::size_t bucket : WarmSizes(max_batch)) {
+  for (const std::size_t size : WarmSizes(max_batch)) {
     Result<Duration> elapsed =
-        WarmBucket(network, std::span(items).first(bucket), scores.data(), clock);
+        WarmSize(network, std::span(items).first(size), scores.data(), device.depth(), clock);
     if (!elapsed.ok()) {
       return Status(elapsed.status().code(), "model '" + model.name + "' failed to warm up at " +
-                                                 std::to_string(bucket) + " items on " + device +
-                                                 ": " + elapsed.status().message());
+                                                 std::to_string(size) + " items on " +
+                                                 device.name() + ": " + elapsed.status().message());
     }
-    profile.push_back({device, bucket, *elapsed});
+    profile.push_back({device.name(), size, *elapsed});
   }
+  network.EnterService();
   return profile;
 }
 

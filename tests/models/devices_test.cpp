@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "models/network.h"
-#include "tests/support/fake_clock.h"
 #ifdef XCLOUD_HAS_CUDA
 #include "models/cuda_device.h"
 #endif
@@ -32,16 +31,14 @@ DeviceConfig Cpu(std::string name, std::int64_t lanes) {
 }
 
 std::string WhyRefused(const std::vector<DeviceConfig>& configs) {
-  FakeClock clock;
-  auto devices = OpenDevices(configs, clock);
+  auto devices = OpenDevices(configs);
   EXPECT_FALSE(devices.ok());
   EXPECT_EQ(devices.status().code(), StatusCode::kInvalidArgument);
   return devices.status().message();
 }
 
 TEST(OpenDevicesTest, NamesDevicesByKindAndPosition) {
-  FakeClock clock;
-  auto devices = OpenDevices({Cpu("", 1), Cpu("big", 3), Cpu("", 2)}, clock);
+  auto devices = OpenDevices({Cpu("", 1), Cpu("big", 3), Cpu("", 2)});
   ASSERT_TRUE(devices.ok()) << devices.status().ToString();
   ASSERT_EQ(devices->size(), 3U);
   EXPECT_EQ((*devices)[0]->name(), "cpu0");
@@ -51,8 +48,7 @@ TEST(OpenDevicesTest, NamesDevicesByKindAndPosition) {
 }
 
 TEST(OpenDevicesTest, WithoutAnyTheBestOneOfTheMachineIsUsed) {
-  FakeClock clock;
-  auto devices = OpenDevices({}, clock);
+  auto devices = OpenDevices({});
   ASSERT_TRUE(devices.ok()) << devices.status().ToString();
   ASSERT_EQ(devices->size(), 1U);
   EXPECT_EQ((*devices)[0]->name(), MachineHasGpu() ? "cuda0" : "cpu0");
@@ -86,9 +82,33 @@ TEST(OpenDevicesTest, ACudaDeviceThatCannotBeHadIsNamedWithTheReason) {
               AllOf(HasSubstr("'gpu-a'"), HasSubstr("index 1"), HasSubstr(reason)));
 }
 
+TEST(OpenDevicesTest, RefusesDevicesThatDisagreeOnWhoResizes) {
+  DeviceConfig gpu;
+  gpu.kind = "cuda";
+  gpu.resize = "gpu";
+  EXPECT_THAT(WhyRefused({Cpu("", 1), gpu}), AllOf(HasSubstr("resize"), HasSubstr("the same")));
+}
+
+TEST(OpenDevicesTest, RefusesToResizeOnACpuDevice) {
+  DeviceConfig cpu = Cpu("a", 1);
+  cpu.resize = "gpu";
+  EXPECT_THAT(WhyRefused({cpu}), AllOf(HasSubstr("'a'"), HasSubstr("resize")));
+}
+
+TEST(OpenDevicesTest, CpuLanesHoldOneBatchAndHangAfterTheConfiguredTime) {
+  DeviceConfig cpu = Cpu("a", 1);
+  cpu.staged_batches = 2;  // for CUDA lanes only
+  cpu.hang_timeout_ms = 1500;
+  auto devices = OpenDevices({cpu, Cpu("b", 1)});
+  ASSERT_TRUE(devices.ok());
+  EXPECT_EQ((*devices)[0]->depth(), 1U);
+  EXPECT_EQ((*devices)[0]->hang_after(), std::chrono::milliseconds(1500));
+  EXPECT_EQ((*devices)[1]->hang_after(), std::chrono::seconds(10));
+  EXPECT_FALSE((*devices)[0]->wants_decoded_images());
+}
+
 TEST(CpuDeviceTest, RunsTheNullBackendOnEveryLane) {
-  FakeClock clock;
-  auto devices = OpenDevices({Cpu("", 2)}, clock);
+  auto devices = OpenDevices({Cpu("", 2)});
   ASSERT_TRUE(devices.ok());
   ModelDefinition model;
   model.backend = "null";
@@ -100,8 +120,7 @@ TEST(CpuDeviceTest, RunsTheNullBackendOnEveryLane) {
 }
 
 TEST(CpuDeviceTest, RefusesABackendThatItDoesNotKnow) {
-  FakeClock clock;
-  auto devices = OpenDevices({Cpu("", 1)}, clock);
+  auto devices = OpenDevices({Cpu("", 1)});
   ASSERT_TRUE(devices.ok());
   ModelDefinition model;
   model.name = "m";
@@ -114,8 +133,7 @@ TEST(CpuDeviceTest, RefusesABackendThatItDoesNotKnow) {
 
 #ifndef XCLOUD_HAS_TORCH
 TEST(CpuDeviceTest, WithoutLibTorchATorchScriptFileIsRefusedByName) {
-  FakeClock clock;
-  auto devices = OpenDevices({Cpu("", 1)}, clock);
+  auto devices = OpenDevices({Cpu("", 1)});
   ASSERT_TRUE(devices.ok());
   ModelDefinition model;
   model.backend = "torchscript";

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -59,6 +61,13 @@ TEST_F(LoadModelTest, WarmsOnThreadsPreparedLikeTheLanes) {
   EXPECT_GT(puppets_[0]->runs(), 0);
   EXPECT_EQ(puppets_[0]->unprepared_runs(), 0);
   EXPECT_EQ(puppets_[1]->unprepared_runs(), 0);
+}
+
+TEST_F(LoadModelTest, WarmsBelowThePriorityOfWhatServes) {
+  const int own = getpriority(PRIO_PROCESS, 0);
+  ASSERT_TRUE(LoadModel(entry_, devices_, clock_).ok());
+  EXPECT_THAT(puppets_[0]->niceness(), ::testing::ElementsAre(std::min(own + 10, 19)));
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), own) << "the caller itself is left as it was";
 }
 
 TEST_F(LoadModelTest, AFailureOfOneDeviceFailsTheModel) {

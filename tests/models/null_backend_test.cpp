@@ -3,10 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
-
-#include "tests/support/fake_clock.h"
 
 namespace xcloud {
 namespace {
@@ -26,36 +25,51 @@ class NullBackendTest : public ::testing::Test {
   }
 
   std::unique_ptr<Network> Make() {
-    auto networks = MakeNullNetworks(model_, 1, clock_, [this](Duration time) {
-      slept_.push_back(time);
-      clock_.Advance(time);
-    });
+    auto networks = MakeNullNetworks(model_, 1, [this](Duration time) { slept_.push_back(time); });
     EXPECT_TRUE(networks.ok()) << networks.status().ToString();
     return std::move((*networks)[0]);
   }
 
   std::vector<float> Run(Network& network, std::size_t items) {
-    const std::vector<const std::uint8_t*> pixels(items, nullptr);  // it looks at nothing
-    std::vector<float> scores(items * network.output_size());
-    EXPECT_TRUE(network.Run(pixels, scores.data(), &forward_start_).ok());
+    return RunPadded(network, items, items);
+  }
+  std::vector<float> RunPadded(Network& network, std::size_t items, std::size_t run_items) {
+    const std::vector<NetworkItem> pixels(items);  // it looks at nothing
+    std::vector<float> scores(run_items * network.output_size(), -1.0F);
+    EXPECT_TRUE(network.Run(0, pixels, run_items, scores.data()).ok());
     return scores;
   }
 
-  FakeClock clock_;
   ModelDefinition model_;
   std::vector<Duration> slept_;
-  TimePoint forward_start_;
 };
 
 TEST_F(NullBackendTest, ABatchTakesBaseAndItemTimes) {
   model_.null_backend = {2.0, 0.5};
   auto network = Make();
-  const TimePoint start = clock_.Now();
   Run(*network, 1);
-  EXPECT_EQ(forward_start_, start);
-  EXPECT_EQ(clock_.Now() - start, std::chrono::microseconds(2500));
   Run(*network, 4);
   EXPECT_THAT(slept_, ElementsAre(std::chrono::microseconds(2500), milliseconds(4)));
+}
+
+TEST_F(NullBackendTest, PaddingCostsTimeAndGetsNoScores) {
+  model_.null_backend = {2.0, 0.5};
+  auto network = Make();
+  const std::vector<float> scores = RunPadded(*network, 1, 4);
+  EXPECT_THAT(slept_, ElementsAre(milliseconds(4)));
+  EXPECT_EQ(std::count(scores.begin(), scores.end(), -1.0F), 9);
+}
+
+TEST_F(NullBackendTest, TwoSlotsAreStagedBeforeTheFirstIsCollected) {
+  model_.null_backend = {0.0, 1.0};
+  auto network = Make();
+  const std::vector<NetworkItem> items(3);
+  std::vector<float> scores(9);
+  ASSERT_TRUE(network->Stage(0, std::span(items).first(1), 1).ok());
+  ASSERT_TRUE(network->Stage(1, items, 3).ok());
+  ASSERT_TRUE(network->Collect(0, scores.data()).ok());
+  ASSERT_TRUE(network->Collect(1, scores.data()).ok());
+  EXPECT_THAT(slept_, ElementsAre(milliseconds(1), milliseconds(3)));
 }
 
 TEST_F(NullBackendTest, NoDeclaredTimeNeverSleeps) {
@@ -85,16 +99,16 @@ TEST_F(NullBackendTest, SharesSumToOneWithAndWithoutSoftmax) {
 }
 
 TEST_F(NullBackendTest, MakesOneNetworkALane) {
-  auto networks = MakeNullNetworks(model_, 3, clock_);
+  auto networks = MakeNullNetworks(model_, 3);
   ASSERT_TRUE(networks.ok());
   EXPECT_EQ(networks->size(), 3U);
 }
 
 TEST_F(NullBackendTest, RefusesNoLabelsAndNegativeTimes) {
   model_.null_backend.item_ms = -1;
-  EXPECT_THAT(MakeNullNetworks(model_, 1, clock_).status().message(), HasSubstr("negative"));
+  EXPECT_THAT(MakeNullNetworks(model_, 1).status().message(), HasSubstr("negative"));
   model_.labels.clear();
-  EXPECT_THAT(MakeNullNetworks(model_, 1, clock_).status().message(), HasSubstr("labels"));
+  EXPECT_THAT(MakeNullNetworks(model_, 1).status().message(), HasSubstr("labels"));
 }
 
 TEST_F(NullBackendTest, SleepsNoLessThanAsked) {

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "models/resize_plan.h"
+
 namespace xcloud {
 namespace {
 
@@ -115,6 +117,33 @@ TEST_F(PhotoRequestTest, RefusalTellsTheStatusAndNoPredictions) {
   EXPECT_EQ(results_[0].status.retry_after(), std::chrono::milliseconds(40));
   EXPECT_EQ(results_[0].model, "m");
   EXPECT_TRUE(results_[0].predictions.empty());
+}
+
+TEST_F(PhotoRequestTest, ResizesTheDecodedPhotoOrKeepsItForADeviceThatResizes) {
+  model_->definition.preprocess.resize_width = 4;
+  model_->definition.preprocess.crop_width = 4;
+  model_->definition.preprocess.crop_height = 4;
+  const Image image{8, 8, std::vector<std::uint8_t>(192, 50)};
+  PhotoRequest here = Make();
+  here.SetDecoded(image, /*device_resizes=*/false);
+  ASSERT_NE(here.item().pixels, nullptr);
+  EXPECT_EQ(here.item().image, nullptr);
+  EXPECT_EQ(here.pixels(), std::vector<std::uint8_t>(48, 50));
+  PhotoRequest there = Make();
+  there.SetDecoded(image, /*device_resizes=*/true);
+  ASSERT_NE(there.item().image, nullptr);
+  EXPECT_EQ(there.item().pixels, nullptr);
+  EXPECT_EQ(there.item().image->image.rgb, image.rgb);
+}
+
+TEST_F(PhotoRequestTest, APhotoThatFitsNoDeviceIsResizedHere) {
+  model_->definition.preprocess.resize_width = 4;
+  model_->definition.preprocess.crop_width = 4;
+  model_->definition.preprocess.crop_height = 4;
+  PhotoRequest request = Make();
+  request.SetDecoded({100, 100, std::vector<std::uint8_t>(30'000, 50)}, true);  // to 1/25
+  ASSERT_NE(request.item().pixels, nullptr);
+  EXPECT_EQ(request.pixels(), std::vector<std::uint8_t>(48, 50));
 }
 
 TEST_F(PhotoRequestTest, ASecondEndIsABrokenInvariant) {

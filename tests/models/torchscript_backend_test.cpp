@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include <ATen/Parallel.h>
@@ -13,7 +14,6 @@
 #include "models/cpu_device.h"
 #include "models/torchscript_module.h"
 #include "tests/models/reference_network.h"
-#include "tests/support/fake_clock.h"
 
 namespace xcloud {
 namespace {
@@ -32,12 +32,12 @@ constexpr float kTolerance = 1e-5F;  // fp32 sums in another order
 class TorchScriptBackendTest : public ::testing::Test {
  protected:
   std::unique_ptr<Network> Make(const std::string& file, const ModelDefinition& model) {
-    auto networks = MakeTorchScriptNetworks(model, TestModule(file), 1, clock_);
+    auto networks = MakeTorchScriptNetworks(model, TestModule(file), 1);
     EXPECT_TRUE(networks.ok()) << networks.status().ToString();
     return std::move((*networks)[0]);
   }
   std::string WhyRefused(const std::string& file) {
-    auto networks = MakeTorchScriptNetworks(ReferenceModel(4), TestModule(file), 1, clock_);
+    auto networks = MakeTorchScriptNetworks(ReferenceModel(4), TestModule(file), 1);
     EXPECT_FALSE(networks.ok());
     EXPECT_EQ(networks.status().code(), StatusCode::kInvalidArgument);
     // The file by its place in the repository; where that lies is not for callers.
@@ -46,21 +46,21 @@ class TorchScriptBackendTest : public ::testing::Test {
                       Not(HasSubstr(XCLOUD_BINARY_DIR))));
     return networks.status().message();
   }
-
-  FakeClock clock_;
 };
 
-Status RunAll(Network& network, const Pictures& pictures, std::vector<float>& scores) {
-  std::vector<const std::uint8_t*> items;
-  for (const auto& picture : pictures) items.push_back(picture.data());
-  scores.assign(items.size() * network.output_size(), -1.0F);
-  TimePoint forward_start;
-  return network.Run(items, scores.data(), &forward_start);
+// Padded to run_items; 0 = as many as there are pictures. Scores that were not written are -1.
+Status RunAll(Network& network, const Pictures& pictures, std::vector<float>& scores,
+              std::size_t run_items = 0) {
+  std::vector<NetworkItem> items;
+  for (const auto& picture : pictures) items.push_back({picture.data(), nullptr});
+  run_items = std::max(run_items, items.size());
+  scores.assign(run_items * network.output_size(), -1.0F);
+  return network.Run(0, items, run_items, scores.data());
 }
 
-void ExpectReferenceScores(Network& network, const Pictures& pictures) {
+void ExpectReferenceScores(Network& network, const Pictures& pictures, std::size_t run_items = 0) {
   std::vector<float> scores;
-  const Status status = RunAll(network, pictures, scores);
+  const Status status = RunAll(network, pictures, scores, run_items);
   ASSERT_TRUE(status.ok()) << status.ToString();
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const testing::Scores expected = ReferenceScores(pictures[i]);
@@ -93,8 +93,30 @@ TEST_F(TorchScriptBackendTest, EveryBatchSizeAnswersEachItemAsIfItWereAlone) {
   }
 }
 
+TEST_F(TorchScriptBackendTest, PaddedBatchesAnswerTheItemsAloneAndAsIfUnpadded) {
+  auto network = Make("reference", ReferenceModel(8));
+  ExpectReferenceScores(*network, {Picture(1), Picture(2), Picture(3)}, 8);
+  std::vector<float> scores;
+  ASSERT_TRUE(RunAll(*network, {Picture(4), Picture(5)}, scores, 5).ok());
+  EXPECT_EQ(std::count(scores.begin(), scores.end(), -1.0F), 9) << "no score of a padding row";
+}
+
+// This network adds the whole batch's sum to each row: what lies in the padding shows in every
+// score. It must be zeros, not an earlier batch.
+TEST_F(TorchScriptBackendTest, PaddingIsZeroWhateverRanBefore) {
+  auto network = Make("sums_batch", ReferenceModel(4));
+  std::vector<float> alone;
+  ASSERT_TRUE(RunAll(*network, {Picture(1)}, alone).ok());
+  std::vector<float> scores;
+  const std::vector<std::uint8_t> bright(ReferenceModel(4).preprocess.PixelBytes(), 240);
+  ASSERT_TRUE(RunAll(*network, {bright, bright, bright, bright}, scores).ok());
+  EXPECT_GT(scores[0], alone[0] + 1.0F) << "the network mixes no rows: this test proves nothing";
+  ASSERT_TRUE(RunAll(*network, {Picture(1)}, scores, 4).ok());
+  for (std::size_t k = 0; k < 3; ++k) EXPECT_FLOAT_EQ(scores[k], alone[k]);
+}
+
 TEST_F(TorchScriptBackendTest, TwoLanesShareTheWeightsAndRunAtOnce) {
-  auto networks = MakeTorchScriptNetworks(ReferenceModel(3), TestModule("reference"), 2, clock_);
+  auto networks = MakeTorchScriptNetworks(ReferenceModel(3), TestModule("reference"), 2);
   ASSERT_TRUE(networks.ok()) << networks.status().ToString();
   ASSERT_EQ(networks->size(), 2U);
   std::vector<std::thread> lanes;
@@ -165,8 +187,8 @@ TEST_F(TorchScriptBackendTest, ANewBatchSizeIsNotCompiledFor) {
 }
 
 TEST_F(TorchScriptBackendTest, LaneThreadsKeepTheirOwnThreadCounts) {
-  auto one = MakeCpuDevice({"cpu0", 1, 1}, clock_);
-  auto two = MakeCpuDevice({"cpu1", 1, 2}, clock_);
+  auto one = MakeCpuDevice({"cpu0", 1, 1, {}});
+  auto two = MakeCpuDevice({"cpu1", 1, 2, {}});
   for (int round = 0; round < 3; ++round) {
     std::thread([&] {
       one->PrepareLaneThread();

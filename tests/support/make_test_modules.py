@@ -47,6 +47,15 @@ class ThrowsOnWhite(nn.Module):
         return x.mean([2, 3])
 
 
+class ThrowsOnFlat(nn.Module):
+    """Runs pictures, but not a photo of one colour, such as the self test's grey one."""
+
+    def forward(self, x):
+        if bool(x.max() - x.min() < 0.01):
+            raise RuntimeError("flat")
+        return x.mean([2, 3])
+
+
 class LosesRows(nn.Module):
     """Right for two items, one row short for three."""
 
@@ -55,6 +64,14 @@ class LosesRows(nn.Module):
         if rows == 3:
             rows = 2
         return x.mean([2, 3])[:rows]
+
+
+class SumsBatch(nn.Module):
+    """Adds the sum over all rows to each row, so that a row shows what the others hold."""
+
+    def forward(self, x):
+        rows = x.mean([2, 3])
+        return rows + rows.sum(0)
 
 
 class Columns(nn.Module):
@@ -91,7 +108,9 @@ def main() -> None:
         "reference": Reference(nhwc=False),
         "reference_nhwc": Reference(nhwc=True),
         "throws_on_white": ThrowsOnWhite(),
+        "throws_on_flat": ThrowsOnFlat(),
         "loses_rows": LosesRows(),
+        "sums_batch": SumsBatch(),
         "columns": Columns(),
         "flat": Flat(),
         "pair": Pair(),

@@ -2,6 +2,9 @@
 // and which a test can make fail or wait. Gate: a door that threads wait at until a test opens it.
 #pragma once
 
+#include <sys/resource.h>
+
+#include <array>
 #include <map>
 #include <memory>
 #include <set>
@@ -48,6 +51,9 @@ class PuppetDevice final : public Device {
 
   const std::string& name() const override { return name_; }
   std::size_t lane_count() const override { return lanes_; }
+  std::size_t depth() const override { return depth_of_lanes; }
+  Duration hang_after() const override { return hang_after_of_lanes; }
+  bool wants_decoded_images() const override { return resizes; }
   void PrepareLaneThread() override {
     MutexLock lock(mutex_);
     prepared_.insert(std::this_thread::get_id());
@@ -61,7 +67,7 @@ class PuppetDevice final : public Device {
     }
     std::vector<std::unique_ptr<Network>> networks;
     for (std::size_t lane = 0; lane < lanes_; ++lane) {
-      networks.push_back(std::make_unique<PuppetNetwork>(
+      networks.push_back(std::make_unique<DeviceNetwork>(
           *this, outputs.count(model.name) != 0 ? outputs[model.name] : model.labels.size()));
     }
     return networks;
@@ -77,35 +83,57 @@ class PuppetDevice final : public Device {
     return runs_;
   }
 
+  std::set<std::thread::id> prepared() const {
+    MutexLock lock(mutex_);
+    return prepared_;
+  }
+  // Of the threads that ran batches, without repetition.
+  std::set<int> niceness() const {
+    MutexLock lock(mutex_);
+    return niceness_;
+  }
+
+  // Set before a lane is made of it.
+  std::size_t depth_of_lanes = 1;
+  Duration hang_after_of_lanes{};
+  bool resizes = false;
   // By model name; set before loading starts.
   std::map<std::string, Status> failures;
   std::map<std::string, Gate*> gates;
   std::map<std::string, std::size_t> outputs;  // instead of one a label
 
  private:
-  class PuppetNetwork final : public Network {
+  class DeviceNetwork final : public Network {
    public:
-    PuppetNetwork(PuppetDevice& device, std::size_t outputs) : device_(device), outputs_(outputs) {}
+    DeviceNetwork(PuppetDevice& device, std::size_t outputs) : device_(device), outputs_(outputs) {}
     std::size_t output_size() const override { return outputs_; }
-    Status Run(std::span<const std::uint8_t* const> items, float* scores, TimePoint*) override {
-      for (std::size_t i = 0; i < items.size() * outputs_; ++i) {
+    Status Stage(std::size_t slot, std::span<const NetworkItem> items, std::size_t) override {
+      items_[slot] = items.size();
+      return Status::Ok();
+    }
+    Status Collect(std::size_t slot, float* scores) override {
+      for (std::size_t i = 0; i < items_[slot] * outputs_; ++i) {
         scores[i] = static_cast<float>(i % outputs_);
       }
       MutexLock lock(device_.mutex_);
       ++device_.runs_;
-      if (device_.prepared_.count(std::this_thread::get_id()) == 0) ++device_.unprepared_runs_;
+      const std::thread::id self = std::this_thread::get_id();
+      if (device_.prepared_.count(self) == 0) ++device_.unprepared_runs_;
+      device_.niceness_.insert(getpriority(PRIO_PROCESS, 0));
       return Status::Ok();
     }
 
    private:
     PuppetDevice& device_;
     const std::size_t outputs_;
+    std::array<std::size_t, 2> items_{};  // staged, by slot
   };
 
   const std::string name_;
   const std::size_t lanes_;
   mutable Mutex mutex_;
   std::set<std::thread::id> prepared_ XC_GUARDED_BY(mutex_);
+  std::set<int> niceness_ XC_GUARDED_BY(mutex_);
   int runs_ XC_GUARDED_BY(mutex_) = 0;
   int unprepared_runs_ XC_GUARDED_BY(mutex_) = 0;
 };
