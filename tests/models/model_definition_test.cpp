@@ -48,6 +48,18 @@ TEST(ModelDefinitionTest, AnEmptyFileHasEveryDefault) {
   EXPECT_FALSE(model->synthetic());
 }
 
+TEST(ModelDefinitionTest, ReadsHowItsRequestsWait) {
+  const auto model = ParseModelDefinition(
+      "m", "[batching]\ndefer = true\npriority = \"low\"\npatience_ms = 1500\n", "a\nb\n");
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  EXPECT_TRUE(model->batching.defer);
+  EXPECT_EQ(model->batching.priority, Priority::kLow);
+  EXPECT_EQ(model->batching.patience, std::chrono::milliseconds(1500));
+  const auto high = ParseModelDefinition("m", "[batching]\npriority = \"high\"\n", "a\n");
+  ASSERT_TRUE(high.ok()) << high.status().message();
+  EXPECT_EQ(high->batching.priority, Priority::kHigh);
+}
+
 TEST(ModelDefinitionTest, ReadsEveryKey) {
   const auto model = ParseModelDefinition("m", R"(
 title = "T"
@@ -80,9 +92,6 @@ threshold = 0.25
 max_batch = 16
 queue_capacity = 32
 max_queue_delay_ms = 1.5
-defer = true
-priority = "low"
-patience_ms = 1500
 [latency]
 goal_ms = 250
 [null]
@@ -116,9 +125,6 @@ item_ms = 0.25
   EXPECT_EQ(model->batching.max_batch, 16U);
   EXPECT_EQ(model->batching.queue_capacity, 32U);
   EXPECT_EQ(model->batching.max_queue_delay, std::chrono::microseconds(1500));
-  EXPECT_TRUE(model->batching.defer);
-  EXPECT_EQ(model->batching.priority, Priority::kLow);
-  EXPECT_EQ(model->batching.patience, std::chrono::milliseconds(1500));
   EXPECT_EQ(model->batching.latency_goal, std::chrono::milliseconds(250));
   EXPECT_EQ(model->null_backend.base_ms, 4.0);
   EXPECT_EQ(model->null_backend.item_ms, 0.25);
