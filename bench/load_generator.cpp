@@ -25,6 +25,8 @@ constexpr std::size_t kSpareConnections = 2;
 constexpr Duration kMaxIdle = std::chrono::seconds(10);
 // A closed-loop client waits so long after a failed connect instead of spinning.
 constexpr Duration kReconnectPause = std::chrono::milliseconds(50);
+// So long after a 429 or 503 likewise: refused at once, it would ask thousands of times a second.
+constexpr Duration kRefusedPause = std::chrono::milliseconds(50);
 // From the start of a run to its instant 0: time to arm the timer.
 constexpr Duration kStartDelay = std::chrono::milliseconds(2);
 
@@ -246,7 +248,9 @@ class LoadGenerator::Impl {
       Fail(timeout ? "timeout" : "broken: " + answer.error.message(), think_);
     } else if (answer.http_status < 200 || answer.http_status > 299) {
       RecordRefusal(sent, answer.http_status, now);
-      Fail("http " + std::to_string(answer.http_status), think_);
+      const bool refused = answer.http_status == 429 || answer.http_status == 503;
+      Fail("http " + std::to_string(answer.http_status),
+           refused ? std::max(think_, kRefusedPause) : think_);
     } else {
       const Duration latency = now - sent.intended;
       const Duration limit =

@@ -208,6 +208,15 @@ TEST(LoadGeneratorTest, AClosedLoopClientWaitsForItsAnswer) {
   EXPECT_LE(result.peak_connections, 2U);
 }
 
+TEST(LoadGeneratorTest, AClosedLoopClientDoesNotHammerAServerThatRefuses) {
+  ScriptedServer server([](std::size_t) { return ScriptedReply{Fate::kAnswer, 429}; });
+  LoadGenerator generator(server.address(), OneRequest(), Patient(8));
+  // At 0, 50 and 100 ms at the soonest.
+  const LoadResult result = generator.RunClosed({2, Duration(0), milliseconds(120)});
+  EXPECT_LE(result.offered, 2U * 3U);
+  EXPECT_EQ(result.refused(), result.offered);
+}
+
 TEST(LoadGeneratorTest, AClosedLoopClientThinksBeforeItsNextRequest) {
   ScriptedServer server(AlwaysOk);
   LoadGenerator generator(server.address(), OneRequest(), Patient(8));
