@@ -103,7 +103,11 @@ void DecideWithBusyLanes(benchmark::State& state) {
     benchmark::DoNotOptimize(decision.look_again);
   }
 }
-BENCHMARK(DecideWithBusyLanes)->ArgNames({"models", "waiting"})->Args({1, 1024})->Args({16, 7})->Args({16, 1024});
+BENCHMARK(DecideWithBusyLanes)
+    ->ArgNames({"models", "waiting"})
+    ->Args({1, 1024})
+    ->Args({16, 7})
+    ->Args({16, 1024});
 
 void CheckAdmissionOfOne(benchmark::State& state) {
   const Scene scene(static_cast<std::size_t>(state.range(0)),
