@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "scheduler/dynamic_batcher.h"
 #include "tests/scheduler/policy_world.h"
 #include "tests/support/fake_clock.h"

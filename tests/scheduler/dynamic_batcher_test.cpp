@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <thread>
 
 #include "tests/scheduler/policy_world.h"
 #include "tests/support/fake_clock.h"
@@ -296,7 +297,8 @@ TEST_F(OneLaneTest, PartThatExpiresEndsTheWholeRequestOnce) {
   lane0_.WaitForStart(2);
   WaitAsleepUntil(20);
   clock_.Advance(Ms(20));
-  WaitAsleepUntil(10'000);
+  const std::string expired = "xcloud_refused_total{model=\"m\",reason=\"expired\"} 1";
+  while (Metrics().find(expired) == std::string::npos) std::this_thread::yield();
   EXPECT_EQ(ledger_.ending(id), Ending::kOpen);  // two items still run
   lane0_.Finish();
   EXPECT_EQ(ledger_.WaitForEnd(id).code(), StatusCode::kDeadlineExceeded);
