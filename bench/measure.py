@@ -26,6 +26,11 @@ source = "none: there are no weights"
 [model]
 backend = "null"
 
+# The size of the photo that is sent: nothing to resize.
+[preprocess]
+resize = 32
+crop = 32
+
 [answer]
 activation = "none"
 label_key = "category"
@@ -50,13 +55,14 @@ class Failed(Exception):
 
 
 def tiny_png():
-    """An 8 x 8 grey PNG: a photo whose decoding costs next to nothing."""
+    """A 32 x 32 grey PNG: a photo whose decoding costs next to nothing."""
     def chunk(kind, data):
         body = kind + data
         return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-    header = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)
-    rows = zlib.compress(b"\0" + b"\x80" * 8 + (b"\0" + b"\x80" * 8) * 7)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", 32, 32, 8, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x80" * 32) * 32)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows)
+            + chunk(b"IEND", b""))
 
 
 class Report:
@@ -104,8 +110,9 @@ class Report:
 
     def close(self):
         path = RESULTS / f"latest-scheduler-{self.name}.json"
-        path.write_text(json.dumps({"experiment": self.name, "revision": revision(),
-                                    "failed": self.failed, "figures": self.figures}, indent=2) + "\n")
+        whole = {"experiment": self.name, "revision": revision(), "failed": self.failed,
+                 "figures": self.figures}
+        path.write_text(json.dumps(whole, indent=2) + "\n")
         self.file.close()
 
 

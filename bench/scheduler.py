@@ -49,9 +49,15 @@ def percentile(values, share):
     return ordered[int(rank) - 1]
 
 
-def expect_valid(report, run, what):
+def expect_valid(report, run, what, required=True):
     if not run["valid"]:
-        report.check(f"{what} is valid", "; ".join(run["invalid"]), False, "the generator kept up")
+        report.check(f"{what} is valid", "; ".join(run["invalid"]), False, "the generator kept up",
+                     required=required)
+
+
+def late_ms(slo_ms):
+    """A send is late when it takes more than a hundredth of the SLO."""
+    return max(1, slo_ms / 100)
 
 
 def describe(report, what, run):
@@ -75,7 +81,8 @@ def measure_overload(bench, report, server, model, slo_ms, clients, photo):
     if capacity <= 0:
         raise Failed(f"{model} answered nothing in closed loop")
     run = bench.load(server, model, 2 * SECONDS, "--slo-ms", slo_ms, "--mode", "poisson", "--rate",
-                     f"{1.3 * capacity:.2f}", "--connections", 4000, photo=photo)
+                     f"{1.3 * capacity:.2f}", "--connections", 4000, "--late-ms", late_ms(slo_ms),
+                     photo=photo)
     describe(report, f"{model}, Poisson at 130 % ({1.3 * capacity:.1f}/s), SLO {slo_ms} ms", run)
     expect_valid(report, run, f"{model} at 130 %")
     report.figure(f"{model} capacity_per_s", capacity)
@@ -85,6 +92,7 @@ def measure_overload(bench, report, server, model, slo_ms, clients, photo):
                  run["admitted_share"] >= 0.95, ">= 95 %")
     refused = run["refusal_latency_ms"].get("429")
     if refused:
+        # The slow ones are not of the door: they were let in, waited, and were shed.
         report.check(f"{model}: 429 within", f"P50 {refused['p50']:.3f} ms, P99 "
                      f"{refused['p99']:.3f} ms", refused["p50"] < 1, "P50 < 1 ms")
 
@@ -337,12 +345,12 @@ def measure_isolation(bench, report, server, a, b, rate, slo_ms, photo, required
             reloader.start()
         try:
             run = bench.load(server, a, SECONDS, "--mode", "poisson", "--rate", f"{rate:.2f}",
-                             "--slo-ms", slo_ms, photo=photo)
+                             "--slo-ms", slo_ms, "--late-ms", late_ms(slo_ms), photo=photo)
         finally:
             if reloader:
                 cycles += reloader.finish()
         report.conditions(run)
-        expect_valid(report, run, f"{a}, {'with' if looping else 'without'} loads of {b}")
+        expect_valid(report, run, f"{a}, {'with' if looping else 'without'} loads of {b}", required)
         p99[looping].append(run["latency_ms"]["p99"])
         describe(report, f"{a} {'while ' + b + ' comes and goes' if looping else 'alone'}", run)
     alone, beside = statistics.median(p99[False]), statistics.median(p99[True])
@@ -427,7 +435,7 @@ def null_throughput(bench, report):
         after = thread_seconds(server.process.pid)
         run = bench.finish_load(load)
     report.conditions(run)
-    describe(report, "32 clients, 8 x 8 PNG, kept connections", run)
+    describe(report, "32 clients, 32 x 32 PNG, kept connections", run)
     for name, seconds in sorted(after.items(), key=lambda one: -one[1]):
         report.say(f"    thread {name:16s} {(seconds - before.get(name, 0)) / wall:.3f} cores")
     cores = run.get("server_cores", 0)
