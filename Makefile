@@ -5,7 +5,7 @@ PYTHON := $(or $(XCLOUD_VENV),.venv)/bin/python
 PORT ?= 8080
 CMAKE_ARGS := $(if $(XCLOUD_VENV),-DXCLOUD_VENV=$(abspath $(XCLOUD_VENV)))
 
-.PHONY: help setup configure weights photos build build-all run test test-sanitizers test-cpu bench format \
+.PHONY: help setup configure weights photos build build-all run test test-sanitizers test-cpu bench bench-policies bench-scheduler format \
   format-check tidy clean
 
 help: ## list the targets
@@ -42,6 +42,13 @@ test-sanitizers: setup ## unit and simulation tests under asan+ubsan and tsan
 
 test-cpu: setup ## a build without CUDA, as on a machine without nvcc
 	@cmake --preset cpu $(CMAKE_ARGS) >/dev/null && cmake --build --preset cpu --target xcloud
+
+bench-policies: build ## batching policies compared in simulated time: table, plot, JSON
+	@$(BUILD)/xcloud bench policies --svg bench/results/latest-policies.svg \
+	  --json bench/results/latest-policies.json | tee bench/results/latest-policies.md
+
+bench-scheduler: build weights ## what the scheduler promises, measured on the real server
+	@bench/scheduler.py --build $(BUILD) all
 
 bench: build-all weights ## load and micro-benchmarks, with their conditions
 	@bench/run.sh $(BUILD)

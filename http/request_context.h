@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/call_log.h"
+#include "core/deadline.h"
 #include "core/request.h"
 #include "http/body_reader.h"
 #include "http/connection.h"
@@ -36,6 +37,7 @@ struct RequestContext {
   std::string model = {};                      // the service's name, once it is known to exist
   std::optional<CallRecord> call_record = {};  // the row for the call log
   std::optional<StageTimes> stages = {};       // of a successful inference
+  Deadline deadline = {};                      // of the inference, once it is known
 
   ServerState& server() { return worker.server; }
   Duration Elapsed() const { return worker.server.clock.Now() - first_byte; }

@@ -1,6 +1,7 @@
 #include "http/request_metrics.h"
 
 #include <chrono>
+#include <vector>
 
 namespace xcloud {
 namespace {
@@ -10,6 +11,13 @@ constexpr std::string_view kStageNames[] = {"receive", "decode_wait", "decode", 
 
 double Seconds(Duration d) {
   return std::chrono::duration<double>(d).count();
+}
+
+// Finer than latencies are: an expiry is to be told within 2 ms.
+const std::vector<double>& ExpiryBoundsSeconds() {
+  static const std::vector<double> bounds = {0.00005, 0.0001, 0.0002, 0.0005, 0.001,
+                                             0.002,   0.005,  0.01,   0.1,    1};
+  return bounds;
 }
 
 Duration Between(TimePoint from, TimePoint to) {
@@ -71,6 +79,17 @@ void RequestMetrics::CountRequest(std::string_view endpoint, std::string_view mo
                                   Duration elapsed) {
   RequestCounter(endpoint, status).Add();
   RequestSeconds(endpoint, model).Observe(Seconds(elapsed));
+}
+
+void RequestMetrics::ObserveExpiry(std::string_view model, Duration lateness) {
+  auto found = expiries_.find(model);
+  if (found == expiries_.end()) {
+    Histogram& histogram = registry_.GetHistogram(
+        "xcloud_expiry_lateness_seconds", "Time from a request's deadline to its 504 written.",
+        ExpiryBoundsSeconds(), {{"model", std::string(model)}});
+    found = expiries_.emplace(model, &histogram).first;
+  }
+  found->second->Observe(Seconds(lateness));
 }
 
 void RequestMetrics::ObserveStages(std::string_view model, const StageTimes& stages,

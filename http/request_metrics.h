@@ -4,6 +4,7 @@
 //   xcloud_request_seconds{endpoint,model}        first byte to answer written
 //   xcloud_stage_seconds{model,stage}             where the time of a successful inference went;
 //                                                 the stages of one request add up to the whole
+//   xcloud_expiry_lateness_seconds{model}         a deadline's instant to its 504 written
 //
 // Threads: one object per io thread, so that looking a metric up takes no lock; the metrics
 // themselves are shared. `model` is only ever the name of a published service, so the number of
@@ -30,6 +31,8 @@ class RequestMetrics {
   // program. `model` may be empty.
   void CountRequest(std::string_view endpoint, std::string_view model, int status,
                     Duration elapsed);
+  // A request whose deadline passed was told so `lateness` after it.
+  void ObserveExpiry(std::string_view model, Duration lateness);
   // REQUIRES: every stage was reached.
   void ObserveStages(std::string_view model, const StageTimes& stages, TimePoint written);
 
@@ -45,6 +48,7 @@ class RequestMetrics {
   std::map<std::pair<std::string_view, int>, Counter*> counters_;
   std::map<std::string_view, std::map<std::string, Histogram*, std::less<>>> seconds_;
   std::map<std::string, StageHistograms, std::less<>> stages_;
+  std::map<std::string, Histogram*, std::less<>> expiries_;
 };
 
 // The stages as everyone shows them: the log row, Server-Timing, explain, the metrics. A stage

@@ -232,6 +232,9 @@ void Session::Account(RequestContext& context, const Response& response) {
   const TimePoint written = Now();
   const Duration elapsed = written - context.first_byte;
   worker_.metrics.CountRequest(endpoint_, context.model, response.status, elapsed);
+  if (response.status == 504 && context.deadline.Expired(written)) {
+    worker_.metrics.ObserveExpiry(context.model, written - context.deadline.when());
+  }
   if (context.stages) worker_.metrics.ObserveStages(context.model, *context.stages, written);
   if (!context.call_record) return;
   context.call_record->elapse_ms = ToMilliseconds(elapsed);

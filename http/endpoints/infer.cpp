@@ -86,6 +86,7 @@ std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& i
   if (!status.ok()) return MakeHttpError(400, status.message());
   if (auto error = context.body.CheckLength()) return error;
   const Deadline deadline = DeadlineOf(context, options, info);
+  context.deadline = deadline;
   if (deadline.Expired(context.server().clock.Now())) {
     return MakeHttpError(504, "the deadline had passed when the header was in");
   }
@@ -165,6 +166,7 @@ Task<Response> HandleInfer(RequestContext& context) {
   if (error) co_return Refuse(context, *error);
   InferenceRequest request = MakeRequest(context, options, std::move(photo), received);
   request.deadline = DeadlineOf(context, options, *info, received);
+  context.deadline = request.deadline;
   request.priority = options.priority.value_or(info->priority);
   const TimePoint give_up_at = request.deadline.when();
   CallOutcome outcome;

@@ -43,6 +43,8 @@ TEST_F(DeadlineTest, ExpiryIsAnsweredWhileTheBodyIsStillComing) {
   }
   EXPECT_TRUE(service_.requests().empty()) << "nothing dead is handed on";
   EXPECT_EQ(call_log_.WaitFor(2)[1].http_status, 504);
+  EXPECT_THAT(Ask(Get("/metrics")).body,
+              testing::HasSubstr("xcloud_expiry_lateness_seconds_count{model=\"demo\"} 2"));
 }
 
 TEST_F(DeadlineTest, TheServicesGoalBoundsTheBodyToo) {
