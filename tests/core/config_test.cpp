@@ -24,7 +24,8 @@ TEST(ConfigTest, ReadsEverySection) {
   const Status status = ApplyConfigText(
       "[server]\naddress='127.0.0.2'\nport=0\n[decode]\nthreads=3\n[repository]\npath='m'\n"
       "[storage]\nurl='sqlite:x.db'\n[log]\nlevel='warn'\n"
-      "[[device]]\nkind='cpu'\nlanes=2\n[[device]]\nkind='cuda'\nindex=1\nprecision='fp16'\n",
+      "[[device]]\nkind='cpu'\nlanes=2\n[[device]]\nkind='cuda'\nindex=1\nprecision='fp16'\n"
+      "staged_batches=1\nresize='gpu'\nhang_timeout_ms=0\n",
       "x.toml", config);
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(config.server.address, "127.0.0.2");
@@ -36,6 +37,10 @@ TEST(ConfigTest, ReadsEverySection) {
   ASSERT_EQ(config.devices.size(), 2U);
   EXPECT_EQ(config.devices[0].lanes, 2);
   EXPECT_EQ(config.devices[1].precision, "fp16");
+  EXPECT_EQ(config.devices[1].staged_batches, 1);
+  EXPECT_EQ(config.devices[1].resize, "gpu");
+  EXPECT_EQ(config.devices[1].hang_timeout_ms, 0);
+  EXPECT_EQ(config.devices[0].hang_timeout_ms, 10'000);
 }
 
 TEST(ConfigTest, RefusesAndNamesFileLineAndKey) {
