@@ -24,8 +24,7 @@ TEST(ConfigTest, ReadsEverySection) {
   const Status status = ApplyConfigText(
       "[server]\naddress='127.0.0.2'\nport=0\n[decode]\nthreads=3\n[repository]\npath='m'\n"
       "[storage]\nurl='sqlite:x.db'\n[log]\nlevel='warn'\n"
-      "[[device]]\nkind='cpu'\nlanes=2\n[[device]]\nkind='cuda'\nindex=1\nprecision='fp16'\n"
-      "staged_batches=1\nresize='gpu'\nhang_timeout_ms=0\n",
+      "[[device]]\nkind='cpu'\nlanes=2\n[[device]]\nkind='cuda'\nindex=1\nprecision='fp16'\n",
       "x.toml", config);
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(config.server.address, "127.0.0.2");
@@ -37,10 +36,6 @@ TEST(ConfigTest, ReadsEverySection) {
   ASSERT_EQ(config.devices.size(), 2U);
   EXPECT_EQ(config.devices[0].lanes, 2);
   EXPECT_EQ(config.devices[1].precision, "fp16");
-  EXPECT_EQ(config.devices[1].staged_batches, 1);
-  EXPECT_EQ(config.devices[1].resize, "gpu");
-  EXPECT_EQ(config.devices[1].hang_timeout_ms, 0);
-  EXPECT_EQ(config.devices[0].hang_timeout_ms, 10'000);
 }
 
 TEST(ConfigTest, RefusesAndNamesFileLineAndKey) {
@@ -60,6 +55,22 @@ TEST(ConfigTest, ARefusedTextChangesNothing) {
   Config config;
   ASSERT_FALSE(ApplyConfigText("[server]\nport=1\nprot=2\n", "x.toml", config).ok());
   EXPECT_EQ(config.server.port, ServerConfig().port);
+}
+
+TEST(ConfigTest, ReadsWhatADeviceStagesResizesAndCallsAHang) {
+  Config config;
+  const Status status = ApplyConfigText(
+      "[[device]]\nkind='cpu'\n"
+      "[[device]]\nkind='cuda'\nstaged_batches=1\nresize='gpu'\nhang_timeout_ms=0\n",
+      "x.toml", config);
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_EQ(config.devices.size(), 2U);
+  EXPECT_EQ(config.devices[0].staged_batches, 2);
+  EXPECT_EQ(config.devices[0].resize, "cpu");
+  EXPECT_EQ(config.devices[0].hang_timeout_ms, 10'000);
+  EXPECT_EQ(config.devices[1].staged_batches, 1);
+  EXPECT_EQ(config.devices[1].resize, "gpu");
+  EXPECT_EQ(config.devices[1].hang_timeout_ms, 0);
 }
 
 TEST(ConfigTest, OverridesTakeNumbersTextAndDevices) {
