@@ -8,9 +8,7 @@ namespace xcloud {
 namespace {
 
 std::size_t StagingBytes(const PreprocessSpec& spec, std::size_t max_batch, bool ragged) {
-  if (!ragged) return max_batch * spec.PixelBytes();
-  return max_batch *
-         (sizeof(RaggedItem) + MaxTableInts(spec) * sizeof(std::int32_t) + MaxImageBytes(spec));
+  return ragged ? RaggedBytes(spec, max_batch) : max_batch * spec.PixelBytes();
 }
 
 }  // namespace
@@ -37,46 +35,19 @@ void CudaSlot::PackPixels(std::span<const NetworkItem> items) {
     std::memcpy(to, item.pixels, spec_.PixelBytes());
     to += spec_.PixelBytes();
   }
-  used_ = items.size() * spec_.PixelBytes();
-}
-
-void CudaSlot::PackRagged(std::span<const NetworkItem> items) {
-  auto* base = host_bytes_.data_ptr<std::uint8_t>();
-  const auto plan_of = [&](const NetworkItem& item) -> const ResizableImage& {
-    return item.image != nullptr ? *item.image : identity_;
-  };
-  std::size_t ints = 0;
-  for (const NetworkItem& item : items) ints += plan_of(item).tables.size();
-  tables_at_ = items.size() * sizeof(RaggedItem);
-  photos_at_ = tables_at_ + ints * sizeof(std::int32_t);
-  std::size_t table = 0;
-  std::size_t photo = 0;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const ResizableImage& plan = plan_of(items[i]);
-    const std::uint8_t* rgb = items[i].image != nullptr ? plan.image.rgb.data() : items[i].pixels;
-    const std::size_t size = items[i].image != nullptr ? plan.image.rgb.size() : spec_.PixelBytes();
-    RaggedItem item = plan.item;
-    item.pixels = photo;
-    item.across.tables += table;
-    item.down.tables += table;
-    std::memcpy(base + i * sizeof item, &item, sizeof item);
-    std::memcpy(base + tables_at_ + table * sizeof(std::int32_t), plan.tables.data(),
-                plan.tables.size() * sizeof(std::int32_t));
-    XC_CHECK(rgb != nullptr && plan.tables.size() <= MaxTableInts(spec_));
-    XC_CHECK(size <= MaxImageBytes(spec_));
-    std::memcpy(base + photos_at_ + photo, rgb, size);
-    table += plan.tables.size();
-    photo += size;
-  }
-  used_ = photos_at_ + photo;
+  layout_.used = items.size() * spec_.PixelBytes();
 }
 
 cudaError_t CudaSlot::Fill(std::span<const NetworkItem> items, cudaStream_t copy) {
   XC_CHECK(items.size() <= max_batch_);
   count_ = items.size();
-  ragged_ ? PackRagged(items) : PackPixels(items);
-  const cudaError_t error = cudaMemcpyAsync(device_bytes_.data_ptr(), host_bytes_.data_ptr(), used_,
-                                            cudaMemcpyHostToDevice, copy);
+  if (ragged_) {
+    layout_ = PackRagged(items, spec_, identity_, host_bytes_.data_ptr<std::uint8_t>());
+  } else {
+    PackPixels(items);
+  }
+  const cudaError_t error = cudaMemcpyAsync(device_bytes_.data_ptr(), host_bytes_.data_ptr(),
+                                            layout_.used, cudaMemcpyHostToDevice, copy);
   return error != cudaSuccess ? error : copied_.Record(copy);
 }
 
@@ -89,8 +60,8 @@ cudaError_t CudaSlot::Normalize(const NormalizeParams& params, CudaPrecision pre
   }
   RaggedBatch batch;
   batch.items = reinterpret_cast<const RaggedItem*>(bytes);
-  batch.tables = reinterpret_cast<const std::int32_t*>(bytes + tables_at_);
-  batch.packed = bytes + photos_at_;
+  batch.tables = reinterpret_cast<const std::int32_t*>(bytes + layout_.tables_at);
+  batch.packed = bytes + layout_.photos_at;
   batch.count = count_;
   batch.crop_width = spec_.crop_width;
   batch.crop_height = spec_.crop_height;

@@ -2,7 +2,7 @@
 // the events between the lane's streams. Fixed in size when made; a batch allocates nothing.
 //
 // Two layouts of the same bytes. Resized pixels: items one after the other. Ragged photos, where
-// the device resizes: [RaggedItem of each][tables][photos], so that one copy carries all of it.
+// the device resizes: PackRagged's layout, so that one copy carries all of it.
 // Threads: one at a time.
 #pragma once
 
@@ -41,7 +41,6 @@ class CudaSlot {
 
  private:
   void PackPixels(std::span<const NetworkItem> items);
-  void PackRagged(std::span<const NetworkItem> items);
   std::size_t score_bytes() const { return count_ * outputs_ * sizeof(float); }
 
   const PreprocessSpec spec_;
@@ -54,9 +53,7 @@ class CudaSlot {
   at::Tensor device_bytes_;  // as many
   at::Tensor host_scores_;   // pinned; max_batch rows
   std::size_t count_ = 0;    // items staged
-  std::size_t used_ = 0;     // bytes of it
-  std::size_t tables_at_ = 0;
-  std::size_t photos_at_ = 0;
+  RaggedLayout layout_;      // of what is staged; only `used` where it is not ragged
   CudaEvent copied_;
   CudaEvent done_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "core/status.h"
@@ -74,6 +75,45 @@ ResizableImage IdentityPlan(const PreprocessSpec& spec) {
       Append(MakeResampleTable(spec.crop_height, spec.crop_height, whole(spec.crop_height)),
              whole(spec.crop_height), plan.tables);
   return plan;
+}
+
+std::size_t RaggedBytes(const PreprocessSpec& spec, std::size_t items) {
+  return items *
+         (sizeof(RaggedItem) + MaxTableInts(spec) * sizeof(std::int32_t) + MaxImageBytes(spec));
+}
+
+RaggedLayout PackRagged(std::span<const NetworkItem> items, const PreprocessSpec& spec,
+                        const ResizableImage& identity, std::uint8_t* base) {
+  const auto plan_of = [&](const NetworkItem& item) -> const ResizableImage& {
+    return item.image != nullptr ? *item.image : identity;
+  };
+  std::size_t ints = 0;
+  for (const NetworkItem& item : items) ints += plan_of(item).tables.size();
+  RaggedLayout layout;
+  layout.tables_at = items.size() * sizeof(RaggedItem);
+  layout.photos_at = layout.tables_at + ints * sizeof(std::int32_t);
+  std::size_t table = 0;
+  std::size_t photo = 0;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const ResizableImage& plan = plan_of(items[i]);
+    const bool whole = items[i].image != nullptr;
+    const std::uint8_t* rgb = whole ? plan.image.rgb.data() : items[i].pixels;
+    const std::size_t size = whole ? plan.image.rgb.size() : spec.PixelBytes();
+    XC_CHECK(rgb != nullptr && size <= MaxImageBytes(spec));
+    XC_CHECK(plan.tables.size() <= MaxTableInts(spec));
+    RaggedItem item = plan.item;
+    item.pixels = photo;
+    item.across.tables += table;
+    item.down.tables += table;
+    std::memcpy(base + i * sizeof item, &item, sizeof item);
+    std::memcpy(base + layout.tables_at + table * sizeof(std::int32_t), plan.tables.data(),
+                plan.tables.size() * sizeof(std::int32_t));
+    std::memcpy(base + layout.photos_at + photo, rgb, size);
+    table += plan.tables.size();
+    photo += size;
+  }
+  layout.used = layout.photos_at + photo;
+  return layout;
 }
 
 }  // namespace xcloud

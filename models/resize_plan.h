@@ -9,11 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "models/cuda_normalize.h"
 #include "models/cuda_resize.h"
 #include "models/image.h"
+#include "models/network.h"
 #include "models/preprocess_spec.h"
 
 namespace xcloud {
@@ -44,5 +46,18 @@ NormalizeParams NormalizeParamsOf(const PreprocessSpec& spec);
 
 // Tables that copy: for items that were resized before (their `pixels` are the image).
 ResizableImage IdentityPlan(const PreprocessSpec& spec);
+
+// A ragged batch in one buffer: [RaggedItem of each][tables][photos].
+struct RaggedLayout {
+  std::size_t tables_at = 0;  // byte of the first table
+  std::size_t photos_at = 0;  // byte of the first photo
+  std::size_t used = 0;       // bytes of all
+};
+// Bytes that `items` items need at the most.
+std::size_t RaggedBytes(const PreprocessSpec& spec, std::size_t items);
+// Lays the items out from `base` on, which is aligned for RaggedItem. Items that were resized
+// before go through `identity`, made by IdentityPlan(spec). REQUIRES: RaggedBytes bytes.
+RaggedLayout PackRagged(std::span<const NetworkItem> items, const PreprocessSpec& spec,
+                        const ResizableImage& identity, std::uint8_t* base);
 
 }  // namespace xcloud

@@ -60,6 +60,22 @@ TEST(ConfigTest, ARefusedTextChangesNothing) {
   EXPECT_EQ(config.server.port, ServerConfig().port);
 }
 
+TEST(ConfigTest, ReadsWhatADeviceStagesResizesAndCallsAHang) {
+  Config config;
+  const Status status = ApplyConfigText(
+      "[[device]]\nkind='cpu'\n"
+      "[[device]]\nkind='cuda'\nstaged_batches=1\nresize='gpu'\nhang_timeout_ms=0\n",
+      "x.toml", config);
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_EQ(config.devices.size(), 2U);
+  EXPECT_EQ(config.devices[0].staged_batches, 2);
+  EXPECT_EQ(config.devices[0].resize, "cpu");
+  EXPECT_EQ(config.devices[0].hang_timeout_ms, 10'000);
+  EXPECT_EQ(config.devices[1].staged_batches, 1);
+  EXPECT_EQ(config.devices[1].resize, "gpu");
+  EXPECT_EQ(config.devices[1].hang_timeout_ms, 0);
+}
+
 TEST(ConfigTest, OverridesTakeNumbersTextAndDevices) {
   Config config;
   for (const char* assignment :

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -44,31 +45,34 @@ PreprocessSpec Squash(int width, int height, int crop_width, int crop_height) {
   return spec;
 }
 
-// A batch as a lane stages it: photos and tables one after the other.
-struct Ragged {
-  std::vector<std::uint8_t> packed = std::vector<std::uint8_t>(5, 77);  // offsets are not 0
-  std::vector<std::int32_t> tables = std::vector<std::int32_t>(3, -9);
-  std::vector<RaggedItem> items;
-
-  void Add(const ResizableImage& plan, const std::vector<std::uint8_t>& rgb) {
-    RaggedItem item = plan.item;
-    item.pixels = packed.size();
-    item.across.tables += tables.size();
-    item.down.tables += tables.size();
-    items.push_back(item);
-    packed.insert(packed.end(), rgb.begin(), rgb.end());
-    tables.insert(tables.end(), plan.tables.begin(), plan.tables.end());
+// A batch as a lane stages it and as the kernel reads it.
+class Ragged {
+ public:
+  Ragged(const PreprocessSpec& spec, const std::vector<NetworkItem>& items)
+      : spec_(spec),
+        memory_((RaggedBytes(spec, items.size()) + 7) / 8, 0x7777777777777777U),
+        layout_(PackRagged(items, spec, IdentityPlan(spec), bytes())) {
+    EXPECT_LE(layout_.used, RaggedBytes(spec, items.size()));
   }
-  std::vector<std::uint8_t> Pixels(std::size_t i, const PreprocessSpec& spec) const {
-    std::vector<std::uint8_t> out(spec.PixelBytes(), 1);
-    for (int y = 0; y < spec.crop_height; ++y) {
-      for (int x = 0; x < spec.crop_width; ++x) {
-        const std::size_t at = static_cast<std::size_t>(y * spec.crop_width + x) * 3;
-        ResizedPixel(items[i], packed.data(), tables.data(), x, y, out.data() + at);
+  std::vector<std::uint8_t> Pixels(std::size_t item) {
+    const auto* items = reinterpret_cast<const RaggedItem*>(bytes());
+    const auto* tables = reinterpret_cast<const std::int32_t*>(bytes() + layout_.tables_at);
+    std::vector<std::uint8_t> out(spec_.PixelBytes(), 1);
+    for (int y = 0; y < spec_.crop_height; ++y) {
+      for (int x = 0; x < spec_.crop_width; ++x) {
+        const std::size_t at = static_cast<std::size_t>(y * spec_.crop_width + x) * 3;
+        ResizedPixel(items[item], bytes() + layout_.photos_at, tables, x, y, out.data() + at);
       }
     }
     return out;
   }
+
+ private:
+  std::uint8_t* bytes() { return reinterpret_cast<std::uint8_t*>(memory_.data()); }
+
+  const PreprocessSpec spec_;
+  std::vector<std::uint64_t> memory_;  // aligned
+  const RaggedLayout layout_;
 };
 
 const std::vector<std::pair<int, int>> kShapes = {{50, 37}, {37, 50},   {64, 64}, {200, 31},
@@ -84,20 +88,25 @@ const std::vector<PreprocessSpec> kSpecs = {
 
 TEST(CudaResizeTest, ARaggedBatchEqualsTheCpuBitForBitInEveryModeAndShape) {
   for (const PreprocessSpec& spec : kSpecs) {
-    Ragged batch;
     std::vector<std::vector<std::uint8_t>> expected;
+    std::vector<std::unique_ptr<const ResizableImage>> plans;
+    std::vector<NetworkItem> items;
     for (const auto& [width, height] : kShapes) {
       Image image = Photo(width, height, static_cast<unsigned>(width * 1000 + height));
       expected.emplace_back(spec.PixelBytes());
       ResizeAndCrop(image, spec, expected.back().data());
-      const auto plan = MakeResizable(image, spec);
-      ASSERT_NE(plan, nullptr) << width << " x " << height;
-      batch.Add(*plan, plan->image.rgb);
+      plans.push_back(MakeResizable(image, spec));
+      ASSERT_NE(plans.back(), nullptr) << width << " x " << height;
+      items.push_back({nullptr, plans.back().get()});
     }
+    // One in the middle that the decode threads have resized.
+    const Image resized = Photo(spec.crop_width, spec.crop_height, 5);
+    items.insert(items.begin() + 3, {resized.rgb.data(), nullptr});
+    expected.insert(expected.begin() + 3, resized.rgb);
+    Ragged batch(spec, items);
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      EXPECT_EQ(batch.Pixels(i, spec), expected[i])
-          << kShapes[i].first << " x " << kShapes[i].second << " to " << spec.crop_width << " x "
-          << spec.crop_height;
+      EXPECT_EQ(batch.Pixels(i), expected[i])
+          << "item " << i << " to " << spec.crop_width << " x " << spec.crop_height;
     }
   }
 }
@@ -108,18 +117,16 @@ TEST(CudaResizeTest, ExtremePixelsStayInRange) {
     Image image = Photo(71, 53, 1);
     std::fill(image.rgb.begin(), image.rgb.end(), static_cast<std::uint8_t>(level));
     const auto plan = MakeResizable(image, spec);
-    Ragged batch;
-    batch.Add(*plan, plan->image.rgb);
-    for (const std::uint8_t value : batch.Pixels(0, spec)) ASSERT_EQ(value, level);
+    Ragged batch(spec, {{nullptr, plan.get()}});
+    for (const std::uint8_t value : batch.Pixels(0)) ASSERT_EQ(value, level);
   }
 }
 
 TEST(CudaResizeTest, PhotosThatWereResizedBeforePassUnchanged) {
   const PreprocessSpec spec = ShortSide(32, 28, 21);
   const Image resized = Photo(28, 21, 5);
-  Ragged batch;
-  batch.Add(IdentityPlan(spec), resized.rgb);
-  EXPECT_EQ(batch.Pixels(0, spec), resized.rgb);
+  Ragged batch(spec, {{resized.rgb.data(), nullptr}});
+  EXPECT_EQ(batch.Pixels(0), resized.rgb);
 }
 
 // From the photo to the network's input, as the kernel chains the two.
