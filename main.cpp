@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -95,6 +96,15 @@ void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& schedule
   http.Stop();
 }
 
+// A lane that hangs cannot be joined, so nothing can be torn down in order: what was logged is
+// written, and the process ends.
+[[noreturn]] void LeaveWithHungLanes(std::unique_ptr<CallLog> call_log) {
+  spdlog::error("a lane hangs: leaving without waiting for it");
+  call_log.reset();
+  spdlog::shutdown();
+  std::_Exit(1);
+}
+
 // What can be wrong without binding a port or loading a model: all of it at once.
 int Check(const Config& config) {
   std::vector<Status> found = {CheckServerAddress(config.server), CheckStorageUrl(config.storage)};
@@ -164,6 +174,7 @@ int Serve(const ServeOptions& options) {
   stopping.store(true);
   StopInOrder(http, **models, scheduler, *config, clock);
   announcer.join();
+  if (scheduler.lost() > 0) LeaveWithHungLanes(*std::move(call_log));
   return 0;
 }
 

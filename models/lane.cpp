@@ -33,6 +33,19 @@ Status StillWanted(const ScheduledRequest& request, TimePoint now) {
   return Status::Ok();
 }
 
+// A network that throws has failed: its lane and the server go on.
+template <class Call>
+Status Guarded(Call call) {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    spdlog::error("a network threw: {}", error.what());
+  } catch (...) {
+    spdlog::error("a network threw what is no exception");
+  }
+  return Status::Internal("the model failed on this batch");
+}
+
 }  // namespace
 
 Lane::Lane(Device& device, std::size_t lane_of_device, std::size_t position, const Clock& clock)
@@ -133,9 +146,9 @@ Status Lane::StageAndLaunch(Flight& flight, const LoadedModel& model) {
   }
   Network& network = NetworkOf(model);
   MutexLock lock(staging_mutex_);
-  Status status = network.Stage(flight.slot, items_, flight.run_items);
+  Status status = Guarded([&] { return network.Stage(flight.slot, items_, flight.run_items); });
   flight.staged = clock_.Now();
-  return status.ok() ? network.Launch(flight.slot) : status;
+  return status.ok() ? Guarded([&] { return network.Launch(flight.slot); }) : status;
 }
 
 void Lane::Finish(Flight flight) {
@@ -157,7 +170,7 @@ BatchReport Lane::Complete(const Flight& flight) {
   Status status = flight.status;
   if (status.ok()) {
     scores_.resize(flight.live * model.output_size);
-    status = NetworkOf(model).Collect(flight.slot, scores_.data());
+    status = Guarded([&] { return NetworkOf(model).Collect(flight.slot, scores_.data()); });
   }
   last_end_ = clock_.Now();
   if (!status.ok()) return Failed(flight, model, status);
@@ -228,10 +241,11 @@ Status Lane::SelfTest(const LoadedModel& model, std::size_t slot) {
   Network& network = NetworkOf(model);
   {
     MutexLock lock(staging_mutex_);
-    if (Status status = network.Stage(slot, {&item, 1}, 1); !status.ok()) return status;
-    if (Status status = network.Launch(slot); !status.ok()) return status;
+    Status status = Guarded([&] { return network.Stage(slot, {&item, 1}, 1); });
+    if (status.ok()) status = Guarded([&] { return network.Launch(slot); });
+    if (!status.ok()) return status;
   }
-  return network.Collect(slot, scores.data());
+  return Guarded([&] { return network.Collect(slot, scores.data()); });
 }
 
 Network& Lane::NetworkOf(const LoadedModel& model) const {

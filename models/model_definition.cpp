@@ -158,9 +158,9 @@ void VisitBatching(OptionVisitor& v, BatchingKeys& c) {
   v.Text({"priority", "of requests that name none; high goes before normal before low", ""},
          c.priority, {"high", "normal", "low"});
   v.Number({"patience_ms",
-            "a request that has waited this long is served in an eighth of the batches, whatever "
-            "its priority; without a deadline, requests are ordered as if this were theirs",
-            ""},
+            "requests without a deadline are served in the order as if theirs were this long "
+            "after they came",
+            "longer lets those with deadlines pass them more often"},
            c.patience_ms, 1, 600'000);
 }
 

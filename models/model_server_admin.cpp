@@ -351,6 +351,13 @@ Status ModelServer::Load(std::string_view name) {
   if (upkeep == upkeep_.end()) {
     return Status::NotFound("no service named '" + std::string(name) + "'");
   }
+  // A model is made ready on every device; one that is not well would fail that, or hold up the
+  // loader for as long as it hangs.
+  for (const DeviceHealth& device : scheduler_.Devices()) {
+    if (device.state == DeviceState::kReady) continue;
+    return Status::Unavailable("device " + device.name + " is in quarantine: load again when it " +
+                               "is well");
+  }
   Job job;
   job.service = name;
   job.unloads = upkeep->second.unloads;

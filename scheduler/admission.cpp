@@ -70,9 +70,11 @@ std::size_t LastBatch(const QueueView& queue, std::size_t device, std::size_t ah
 }
 
 struct LaneTimes {
+  std::size_t device = 0;
   TimePoint free_at;
-  Duration batch;  // of the size that is sustained
-  Duration own;    // of the last batch, with this request
+  std::size_t size = 1;  // of the batches that the budget sustains there
+  Duration batch{};      // their time
+  Duration own{};        // of the last batch, with this request
 };
 
 double PromisedItemsPerSecond(const AdmissionQuery& query) {
@@ -115,49 +117,66 @@ std::optional<Refusal> CheckTime(const AdmissionQuery& query) {
   return std::nullopt;
 }
 
-}  // namespace
-
-TimePoint PredictFinish(const AdmissionQuery& query) {
+std::vector<LaneTimes> TimesOfLanes(const AdmissionQuery& query, std::size_t ahead) {
   const QueueView& queue = query.queue;
-  const std::size_t own_class = ModelQueue::ClassOf(query.request.priority);
-  const std::size_t ahead = ItemsUpTo(*queue.waiting, own_class) + query.request.upstream_items;
+  const std::size_t max_batch = queue.limits.max_batch;
   const Duration budget = query.request.deadline.Remaining(query.now);
   std::vector<LaneTimes> lanes;
-  std::optional<std::size_t> last_device;
-  std::size_t size = 1;
-  Duration batch{};
-  Duration own{};
   for (const LaneView& lane : query.lanes) {
     if (!lane.usable) continue;
-    if (last_device != lane.device) {  // neighbours share their device's times
-      last_device = lane.device;
-      size = SustainableBatch(query.lanes, queue, lane.device, budget);
-      // Behind a full batch there is an overload, and the last batch will be full when it starts.
-      const std::size_t rest = LastBatch(queue, lane.device, ahead, query.request.items, size);
-      batch = queue.profile->Cost(lane.device, size, queue.limits.max_batch);
-      own = queue.profile->Cost(lane.device, rest, queue.limits.max_batch);
+    LaneTimes times;
+    if (!lanes.empty() && lanes.back().device == lane.device) {
+      times = lanes.back();  // neighbours share their device's times
+    } else {
+      times.device = lane.device;
+      times.size = SustainableBatch(query.lanes, queue, lane.device, budget);
+      times.batch = queue.profile->Cost(lane.device, times.size, max_batch);
+      const std::size_t last =
+          LastBatch(queue, lane.device, ahead, query.request.items, times.size);
+      times.own = queue.profile->Cost(lane.device, last, max_batch);
     }
-    const TimePoint free_at = lane.running == 0 ? query.now : std::max(query.now, lane.free_at);
-    lanes.push_back({free_at, batch, own});
+    times.free_at = lane.running == 0 ? query.now : std::max(query.now, lane.free_at);
+    lanes.push_back(times);
   }
-  if (lanes.empty()) return query.now;
-  // Whole batches up to and with this request; the last one is counted by `own`.
-  const std::size_t batches = (ahead + query.request.items - 1) / size;
-  const auto count = static_cast<std::int64_t>(lanes.size());
-  const Duration in_front = batch * static_cast<std::int64_t>(batches) + own;
-  const Duration others = OthersTime(query, own_class, in_front) / count;
-  for (LaneTimes& lane : lanes) lane.free_at += others;
+  return lanes;
+}
+
+// Hands the batches ahead to the lane that is free first, one after the other, until this
+// request's own is next.
+void PassAhead(std::vector<LaneTimes>& lanes, std::size_t items) {
   const auto later = [](const LaneTimes& a, const LaneTimes& b) { return a.free_at > b.free_at; };
   std::make_heap(lanes.begin(), lanes.end(), later);
-  for (std::size_t i = 0; i < std::min(batches, kExactBatches); ++i) {
+  for (std::size_t i = 0; i < kExactBatches && items > lanes.front().size; ++i) {
     std::pop_heap(lanes.begin(), lanes.end(), later);
+    items -= lanes.back().size;
     lanes.back().free_at += lanes.back().batch;
     std::push_heap(lanes.begin(), lanes.end(), later);
   }
-  if (batches > kExactBatches) {
-    const Duration beyond = batch * static_cast<std::int64_t>(batches - kExactBatches) / count;
-    for (LaneTimes& lane : lanes) lane.free_at += beyond;
+  if (items <= lanes.front().size) return;
+  double per_second = 0;
+  for (const LaneTimes& lane : lanes) {
+    const double seconds = std::chrono::duration<double>(lane.batch).count();
+    if (seconds <= 0) return;  // a lane whose times are not known: hopeful
+    per_second += static_cast<double>(lane.size) / seconds;
   }
+  const std::chrono::duration<double> beyond(static_cast<double>(items) / per_second);
+  for (LaneTimes& lane : lanes) lane.free_at += std::chrono::duration_cast<Duration>(beyond);
+}
+
+}  // namespace
+
+TimePoint PredictFinish(const AdmissionQuery& query) {
+  const std::size_t own_class = ModelQueue::ClassOf(query.request.priority);
+  const std::size_t ahead =
+      ItemsUpTo(*query.queue.waiting, own_class) + query.request.upstream_items;
+  const std::size_t items = ahead + query.request.items;
+  std::vector<LaneTimes> lanes = TimesOfLanes(query, ahead);
+  if (lanes.empty()) return query.now;
+  const Duration own = LaneTime(query, query.queue, items);
+  const Duration others =
+      OthersTime(query, own_class, own) / static_cast<std::int64_t>(lanes.size());
+  for (LaneTimes& lane : lanes) lane.free_at += others;
+  PassAhead(lanes, items);
   const TimePoint soonest = query.now + query.request.upstream_delay;
   TimePoint finish = TimePoint::max();
   for (const LaneTimes& lane : lanes) {

@@ -21,7 +21,6 @@ void DeviceHealthTable::Fault(std::size_t device, std::string reason, TimePoint 
   entry.health.reason = std::move(reason);
   if (entry.health.state != DeviceState::kReady) return;
   entry.health.state = DeviceState::kQuarantined;
-  entry.pause = kFirstProbe;
   entry.probe_at = now + entry.pause;
 }
 
@@ -38,13 +37,13 @@ void DeviceHealthTable::BeginProbe(std::size_t device) {
 void DeviceHealthTable::EndProbe(std::size_t device, bool well, std::string reason, TimePoint now) {
   Entry& entry = entries_[device];
   XC_CHECK(entry.health.state == DeviceState::kProbing);
+  entry.pause = std::min(entry.pause * 2, kLastProbe);
   if (well) {
     entry.health.state = DeviceState::kReady;
     return;
   }
   entry.health.state = DeviceState::kQuarantined;
   entry.health.reason = std::move(reason);
-  entry.pause = std::min(entry.pause * 2, kLastProbe);
   entry.probe_at = now + entry.pause;
 }
 

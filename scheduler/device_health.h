@@ -1,6 +1,7 @@
 // DeviceHealthTable: which devices may get batches. A device that faults is quarantined; after a
 // pause it is probed, and readmitted when the probe succeeds. The pause starts at kFirstProbe and
-// doubles with each failed probe up to kLastProbe.
+// doubles with each probe up to kLastProbe, until a batch has worked again: a device that passes
+// its probes and fails its batches comes back less and less often.
 //
 // A state machine without threads or time of its own. Not thread-safe: guarded by its owner.
 #pragma once
@@ -28,6 +29,9 @@ class DeviceHealthTable {
   // A batch failed because of the device, or hung. One more while it is in quarantine counts, and
   // puts off nothing.
   void Fault(std::size_t device, std::string reason, TimePoint now);
+
+  // A batch was answered.
+  void Worked(std::size_t device) { entries_[device].pause = kFirstProbe; }
 
   // When the device is to be probed; TimePoint::max() when it is ready or a probe runs.
   TimePoint ProbeAt(std::size_t device) const;

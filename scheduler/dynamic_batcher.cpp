@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/log.h"
-
 namespace xcloud {
 namespace {
 
@@ -16,6 +14,9 @@ constexpr unsigned long kTimerSlackNs = 1000;
 
 Status StoppingStatus() {
   return Status::Unavailable("the server is stopping");
+}
+Status CancelledStatus() {
+  return Status::Cancelled("the caller went away");
 }
 Status RemovedStatus() {
   return Status::Unavailable("the model has been removed");
@@ -164,7 +165,30 @@ Status DynamicBatcher::Admit(ModelId id, const AdmitQuery& asked) const {
   std::optional<Refusal> refusal = CheckAdmission(QueryOf(id, found->second, query, now));
   if (!refusal) return Status::Ok();
   found->second.metrics.Refused(refusal->reason);
+  if (refusal->reason == RefuseReason::kQueueFull) AskForSweep();
   return std::move(refusal->status);
+}
+
+// Nobody wakes the scheduler for a request whose caller went away; a full queue is worth a look.
+void DynamicBatcher::AskForSweep() const {
+  sweep_cancelled_ = true;
+  wake_.NotifyOne();
+}
+
+void DynamicBatcher::SweepCancelled(std::vector<Refused>& refused) {
+  for (auto& [id, model] : models_) {
+    std::vector<WaitingKey> gone;
+    for (std::size_t c = 0; c < ModelQueue::kClasses; ++c) {
+      for (const auto& [key, waiting] : model.queue.InClass(c)) {
+        if (waiting.part.request->Cancelled()) gone.push_back(key);
+      }
+    }
+    for (const WaitingKey& key : gone) {
+      --waiting_;
+      Refuse(&model, std::move(model.queue.Take(key).part), RefuseReason::kCancelled,
+             CancelledStatus(), refused);
+    }
+  }
 }
 
 Status DynamicBatcher::Submit(ModelId id, ScheduledRequestPtr& request) {
@@ -188,6 +212,7 @@ Status DynamicBatcher::Submit(ModelId id, ScheduledRequestPtr& request) {
     const AdmissionQuery asked = QueryOf(id, into, query, now);
     if (std::optional<Refusal> refusal = CheckAdmission(asked)) {
       into.metrics.Refused(refusal->reason);
+      if (refusal->reason == RefuseReason::kQueueFull) AskForSweep();
       return std::move(refusal->status);
     }
     const bool probe = IsProbe(asked);
@@ -233,32 +258,6 @@ std::vector<DeviceHealth> DynamicBatcher::Devices() const {
   return devices;
 }
 
-DynamicBatcher::Learned DynamicBatcher::LearnedBy(const Model& model) const {
-  Learned learned{model.name, model.version, {}};
-  for (const auto& [device, number] : devices_) {
-    for (ProfileEntry& entry : model.profile.Export(number, device)) {
-      learned.entries.push_back(std::move(entry));
-    }
-  }
-  return learned;
-}
-
-void DynamicBatcher::Save(const Learned& learned) {
-  if (store_ == nullptr || learned.entries.empty()) return;
-  const Status saved = store_->Save(learned.model, learned.version, learned.entries);
-  if (!saved.ok()) spdlog::warn("batch times were not kept: {}", saved.message());
-}
-
-void DynamicBatcher::SaveProfiles() {
-  if (store_ == nullptr) return;
-  std::vector<Learned> all;
-  {
-    MutexLock lock(mutex_);
-    for (const auto& [id, model] : models_) all.push_back(LearnedBy(model));
-  }
-  for (const Learned& learned : all) Save(learned);
-}
-
 void DynamicBatcher::Stop() {
   SaveProfiles();
   std::vector<Refused> refused;
@@ -272,8 +271,27 @@ void DynamicBatcher::Stop() {
   }
   Tell(std::move(refused));
   if (thread_.joinable()) thread_.join();
+  WaitForRunning();
+}
+
+void DynamicBatcher::WaitForRunning() {
+  while (true) {
+    std::vector<Refused> taken_back;
+    {
+      MutexLock lock(mutex_);
+      TakeBackHung(clock_.Now(), taken_back);
+      if (taken_back.empty()) {
+        if (Idle()) return;
+        clock_.WaitUntil(idle_, mutex_, board_.NextHang());
+      }
+    }
+    Tell(std::move(taken_back));
+  }
+}
+
+std::size_t DynamicBatcher::lost() const {
   MutexLock lock(mutex_);
-  while (!Idle()) idle_.Wait(mutex_);
+  return lost_;
 }
 
 void DynamicBatcher::BeginDrain() {
@@ -318,6 +336,7 @@ bool DynamicBatcher::NextWork(Work& work) {
   while (!stopping_) {
     const TimePoint now = clock_.Now();
     TakeBackHung(now, work.refused);
+    if (std::exchange(sweep_cancelled_, false)) SweepCancelled(work.refused);
     BeginProbes(now, work);
     const PolicyDecision decision =
         Decide({views_, board_.views(), now, drainers_ > 0, passed_over_});
@@ -345,7 +364,7 @@ void DynamicBatcher::Apply(const PolicyDecision& decision, TimePoint now, Work& 
 Status DynamicBatcher::RefusalStatus(const PolicyRefusal& refusal, TimePoint now) const {
   switch (refusal.reason) {
     case RefuseReason::kCancelled:
-      return Status::Cancelled("the caller went away");
+      return CancelledStatus();
     case RefuseReason::kLate:
       return Status::DeadlineExceeded(
           "the request waited so long that its answer could not be ready by the deadline");
@@ -388,11 +407,12 @@ DynamicBatcher::Started DynamicBatcher::Close(const PolicyStart& start, TimePoin
   ++model.running;
   QueueView& view = views_[start.queue];
   view.last_served = ++starts_;
-  fair_share_.Start(view, start.finish - now);
+  fair_share_.Start(view, start.finish - start.begins);
   run.model = batch.model;
   run.items = batch.items;
   run.run_items = batch.run_items;
   run.started = now;
+  run.expected = start.finish - start.begins;
   run.finish = start.finish;
   run.claim = batch.claim;
   started.run = board_.Begin(start.lane, std::move(run));

@@ -72,9 +72,12 @@ class DynamicBatcher final : public BatchScheduler {
   Status Submit(ModelId model, ScheduledRequestPtr& request) override XC_EXCLUDES(mutex_);
   std::vector<DeviceHealth> Devices() const override XC_EXCLUDES(mutex_);
 
-  // Refuses what waits (Unavailable) and what comes; returns when the running batches are done
-  // and every refusal has been told. May be called again.
+  // Refuses what waits (Unavailable) and what comes; returns when the running batches are done or
+  // hang (those of a lane without hang_after are waited for), and every refusal has been told. May
+  // be called again.
   void Stop() XC_EXCLUDES(mutex_);
+  // Batches and probes that hang: their lanes cannot be joined.
+  std::size_t lost() const XC_EXCLUDES(mutex_);
 
   // Writes what was learned of every model to the store; does disk I/O, not under the lock. Also
   // done for a model that is removed, and by Stop.
@@ -138,6 +141,9 @@ class DynamicBatcher final : public BatchScheduler {
   void FinishProbe(std::size_t lane, const BatchReport& report, TimePoint now) XC_REQUIRES(mutex_);
   void TakeBackHung(TimePoint now, std::vector<Refused>& refused) XC_REQUIRES(mutex_);
   void BeginProbes(TimePoint now, Work& work) XC_REQUIRES(mutex_);
+  void WaitForRunning() XC_EXCLUDES(mutex_);
+  void AskForSweep() const XC_REQUIRES(mutex_);
+  void SweepCancelled(std::vector<Refused>& refused) XC_REQUIRES(mutex_);
   TimePoint NextProbe() const XC_REQUIRES(mutex_);
   void Fault(std::size_t lane, const std::string& reason, TimePoint now) XC_REQUIRES(mutex_);
   void RunAgain(BatchRun& run, bool device_failed, const Status& why, std::vector<Refused>& refused)
@@ -174,8 +180,8 @@ class DynamicBatcher final : public BatchScheduler {
   ProfileStore* const store_;
 
   mutable Mutex mutex_;
-  CondVar wake_;  // the scheduler thread sleeps on it
-  CondVar idle_;  // WaitIdle and Stop sleep on it
+  mutable CondVar wake_;  // the scheduler thread sleeps on it
+  CondVar idle_;          // WaitIdle and Stop sleep on it
   std::map<ModelId, Model> models_ XC_GUARDED_BY(mutex_);
   std::vector<QueueView> views_ XC_GUARDED_BY(mutex_);      // of models_, in its order
   std::vector<ModelId> view_models_ XC_GUARDED_BY(mutex_);  // whose views_ are
@@ -192,6 +198,7 @@ class DynamicBatcher final : public BatchScheduler {
   std::size_t drainers_ XC_GUARDED_BY(mutex_) = 0;  // threads in WaitIdle, and BeginDrain calls
   std::optional<TimePoint> sleeps_until_ XC_GUARDED_BY(mutex_);  // empty = awake
   bool stopping_ XC_GUARDED_BY(mutex_) = false;
+  mutable bool sweep_cancelled_ XC_GUARDED_BY(mutex_) = false;  // a queue was found full
 
   std::thread thread_;  // last: starts when the rest is ready
 };

@@ -29,9 +29,9 @@ void DynamicBatcher::Finish(std::size_t lane, std::uint64_t id, const BatchRepor
   {
     MutexLock lock(mutex_);
     const TimePoint now = clock_.Now();
-    run = board_.End(lane, id);
+    run = board_.End(lane, id, now);
     lane_busy_us_[lane]->Add(static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(now - run.started).count()));
+        std::chrono::duration_cast<std::chrono::microseconds>(now - run.began).count()));
     if (run.lost) --lost_;
     if (run.probe) {
       // One that hung has failed already.
@@ -54,16 +54,18 @@ void DynamicBatcher::NoteEnd() {
 void DynamicBatcher::FinishBatch(std::size_t lane, BatchRun& run, const BatchReport& report,
                                  TimePoint now, std::vector<Refused>& refused) {
   const std::size_t device = board_.views()[lane].device;
-  busy_[device].Add(now - run.started, board_.Lanes(device), now);
+  busy_[device].Add(now - run.began, board_.Lanes(device), now);
   imbalance_.Set(ImbalancePermille(busy_, now));
   const auto found = models_.find(run.model);
   if (found != models_.end() && !run.lost) {
     Model& model = found->second;
     --model.running;
     model.last_finish = now;
-    FairShare::Finish(views_[IndexOf(run.model)], run.finish - run.started, now - run.started);
-    if (report.outcome == BatchOutcome::kAnswered) {
+    FairShare::Finish(views_[IndexOf(run.model)], run.expected, now - run.began);
+    // No time: all of it was dead, and nothing was run.
+    if (report.outcome == BatchOutcome::kAnswered && report.elapsed > Duration::zero()) {
       model.rate.Finish(run.items, now);
+      health_.Worked(device);
       // A batch that lost some of its items says nothing about one of its size.
       if (report.whole) model.profile.Learn(device, run.run_items, report.elapsed);
     }
@@ -73,12 +75,12 @@ void DynamicBatcher::FinishBatch(std::size_t lane, BatchRun& run, const BatchRep
     case BatchOutcome::kTakenBack:
       return;
     case BatchOutcome::kDeviceFailed:
-      Fault(lane, report.status.message(), now);
-      break;
     case BatchOutcome::kBatchFailed:
       break;
   }
-  if (run.lost) return;  // its parts run elsewhere, or have ended
+  // Its parts run elsewhere or have ended, and its device has been set aside for it already.
+  if (run.lost) return;
+  if (report.outcome == BatchOutcome::kDeviceFailed) Fault(lane, report.status.message(), now);
   XC_CHECK(run.claim->Take());
   RunAgain(run, report.outcome == BatchOutcome::kDeviceFailed, report.status, refused);
 }

@@ -13,7 +13,9 @@ LaneBoard::LaneBoard(const std::vector<BatchExecutor*>& lanes,
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     const LaneInfo& info = lanes[i]->info();
     XC_CHECK(info.depth >= 1);
-    lanes_.push_back({info.hang_after, {}});
+    Lane lane;
+    lane.hang_after = info.hang_after;
+    lanes_.push_back(std::move(lane));
     LaneView view;
     view.device = device_of[i];
     view.depth = info.depth;
@@ -38,13 +40,16 @@ std::uint64_t LaneBoard::Begin(std::size_t lane, BatchRun run) {
   return id;
 }
 
-BatchRun LaneBoard::End(std::size_t lane, std::uint64_t id) {
+BatchRun LaneBoard::End(std::size_t lane, std::uint64_t id, TimePoint now) {
   std::vector<BatchRun>& runs = lanes_[lane].runs;
   const auto at =
       std::find_if(runs.begin(), runs.end(), [id](const BatchRun& run) { return run.id == id; });
   XC_CHECK(at != runs.end());
   BatchRun run = std::move(*at);
   runs.erase(at);
+  run.began = std::max(run.started, lanes_[lane].last_end);
+  lanes_[lane].last_end = now;
+  lanes_[lane].used = lanes_[lane].used || !run.probe;
   --running_;
   RefreshLane(lane);
   return run;
@@ -89,10 +94,13 @@ std::optional<LaneBoard::Hung> LaneBoard::TakeHung(TimePoint now) {
 }
 
 std::optional<std::size_t> LaneBoard::EmptyLane(std::size_t device) const {
+  std::optional<std::size_t> empty;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    if (views_[i].device == device && lanes_[i].runs.empty()) return i;
+    if (views_[i].device != device || !lanes_[i].runs.empty()) continue;
+    if (lanes_[i].used) return i;
+    if (!empty) empty = i;
   }
-  return std::nullopt;
+  return empty;
 }
 
 std::size_t LaneBoard::BusyLanes(std::size_t device) const {

@@ -25,8 +25,10 @@ struct BatchRun {
   std::vector<Waiting> parts;  // kept, in case they have to run again; empty for a probe
   std::size_t items = 0;
   std::size_t run_items = 0;
-  TimePoint started;
-  TimePoint finish;  // as the profile saw it
+  TimePoint started;    // handed to the lane
+  TimePoint began;      // set by End: when the lane came to it, behind what it held before
+  Duration expected{};  // of lane time
+  TimePoint finish;     // as the profile saw it
   TimePoint hang_at = TimePoint::max();
   std::shared_ptr<BatchClaim> claim;
   bool probe = false;
@@ -45,7 +47,7 @@ class LaneBoard {
   // Fills in id and hang_at. REQUIRES: the lane has room.
   std::uint64_t Begin(std::size_t lane, BatchRun run);
   // REQUIRES: it runs.
-  BatchRun End(std::size_t lane, std::uint64_t id);
+  BatchRun End(std::size_t lane, std::uint64_t id, TimePoint now);
 
   // A device's health changed.
   void Refresh();
@@ -61,7 +63,7 @@ class LaneBoard {
   };
   std::optional<Hung> TakeHung(TimePoint now);
 
-  // A lane of the device that holds nothing.
+  // A lane of the device that holds nothing; one that has run batches before, if there is any.
   std::optional<std::size_t> EmptyLane(std::size_t device) const;
   std::size_t BusyLanes(std::size_t device) const;
   std::size_t Lanes(std::size_t device) const;
@@ -70,6 +72,8 @@ class LaneBoard {
   struct Lane {
     Duration hang_after{};
     std::vector<BatchRun> runs;
+    TimePoint last_end;
+    bool used = false;  // has run a batch: a probe there tries something
   };
   void RefreshLane(std::size_t lane);
 

@@ -64,8 +64,7 @@ class Decider {
     if (!left) return;
     decision_.look_again = std::min(decision_.look_again, found.over_at);
     NoteTightest(index, found.over_at);
-    const bool lane = idle_ || (open_ && found.items >= queue.limits.max_batch);
-    if (!lane) return;
+    if (!idle_ && !open_) return;
     const TimePoint ready_at = ReadyAt(queue, found);
     if (ready_at > input_.now) {
       decision_.look_again = std::min(decision_.look_again, ready_at);
@@ -218,6 +217,9 @@ class Decider {
       if (!left) return;
       const std::size_t c = ClassInTurn();
       Candidate* const candidate = First(c);
+      // A lane that runs takes only full batches ahead. When the one in turn has none, the lane is
+      // left to become idle for it: others' full batches would keep it busy for ever.
+      if (!idle_ && candidate->items < input_.queues[candidate->queue].limits.max_batch) return;
       StartFrom(*candidate, c);
       if (decision_.start) {
         CountTurn(c);
@@ -269,10 +271,10 @@ class Decider {
   }
 
   void AddPlaces(const QueueView& queue, std::size_t items, bool idle) {
-    std::optional<std::size_t> last_device;  // lanes of one device are neighbours: ask once
+    std::optional<std::size_t> last_device;  // idle lanes of one device are alike: take the first
     for (std::size_t i = 0; i < input_.lanes.size(); ++i) {
       const LaneView& lane = input_.lanes[i];
-      if (!(idle ? Idle(lane) : Open(lane)) || last_device == lane.device) continue;
+      if (!(idle ? Idle(lane) : Open(lane)) || (idle && last_device == lane.device)) continue;
       last_device = lane.device;
       const TimePoint begins = idle ? input_.now : std::max(input_.now, lane.free_at);
       const Duration cost = queue.profile->Cost(lane.device, items, queue.limits.max_batch);

@@ -21,7 +21,9 @@
 //      ties go to the earlier arrival, then to the least recently served.
 //   5. Which lane: a free lane of the device that finishes the batch first. A part that only a
 //      faster, busy device can finish in time stays for it; the slow lane takes the next. A lane
-//      of depth 2 that runs takes a full batch ahead, since that one cannot grow any more.
+//      of depth 2 that runs takes a full batch ahead (or one that a deadline cut), since that
+//      one cannot grow any more; but only from the queue that is in turn: while that has less than
+//      a full batch, the lane is left to become idle for it.
 //   6. The batch: parts in order (the turn's priority first) while they fit in max_batch items and
 //      while the profile says that the tightest deadline in it is still met; and, where batching
 //      saves less than half of an item's time, while the tightest request of the other queues can
@@ -110,6 +112,7 @@ struct PolicyStart {
   std::vector<PolicyTake> takes;
   std::size_t items = 0;
   std::size_t run_items = 0;  // padded
+  TimePoint begins;           // now, or when what the lane runs should be done
   TimePoint finish;           // as the profile sees it
   CloseReason reason = CloseReason::kIdleLane;
 };

@@ -6,6 +6,10 @@
 namespace xcloud {
 namespace {
 
+// A lane that is too slow for so many looks no further: a decision's cost must not grow with the
+// queue.
+constexpr std::size_t kMaxSkipped = 128;
+
 double Rate(std::size_t items, Duration time) {
   return static_cast<double>(items) / std::chrono::duration<double>(time).count();
 }
@@ -49,6 +53,7 @@ std::optional<PolicyStart> BatchFormer::Form(const BatchPlace& place, CloseReaso
   const std::size_t device = input_.lanes[place.lane].device;
   const std::size_t max_batch = queue_.limits.max_batch;
   start.run_items = queue_.profile->CheapestSize(device, items_, max_batch);
+  start.begins = place.begins;
   start.finish = place.begins + queue_.profile->Estimate(device, start.run_items);
   start.takes = std::move(takes_);
   start.reason = reason;
@@ -85,6 +90,7 @@ void BatchFormer::Walk(const BatchPlace& place) {
   finish_full_ = Finish(place, queue_.limits.max_batch);
   // A smaller batch is not padded for a gain of 2 %, so it may cost that much more than a full one.
   finish_full_ += (finish_full_ - place.begins) / 32;
+  std::size_t skipped = 0;
   for (std::size_t i = 0; i <= ModelQueue::kClasses; ++i) {
     const std::size_t c = i == 0 ? first_class_ : i - 1;
     if (i > 0 && c == first_class_) continue;
@@ -100,6 +106,7 @@ void BatchFormer::Walk(const BatchPlace& place) {
         continue;
       }
       const Step step = Consider(place, key, waiting);
+      if (step == Step::kSkipped && ++skipped > kMaxSkipped) return;
       if (step != Step::kTaken && step != Step::kSkipped) {
         stopped_ = step;
         return;

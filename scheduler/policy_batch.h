@@ -25,7 +25,7 @@ class BatchFormer {
   BatchFormer(const PolicyInput& input, std::size_t queue, std::size_t first_class,
               TimePoint others_start_by, std::vector<PolicyRefusal>& refusals);
 
-  // Nothing when no part can be finished in time there. May shed, when `may_shed`.
+  // Nothing when no part can be finished in time there. May shed.
   std::optional<PolicyStart> Form(const BatchPlace& place, CloseReason reason);
 
  private:

@@ -17,8 +17,9 @@ Counter& Retries(MetricsRegistry& registry, std::string_view model, std::string_
                              ModelReason(model, reason));
 }
 
-constexpr std::array<std::string_view, 6> kKnobs = {
-    "max_batch", "queue_capacity", "max_queue_delay", "latency_goal", "defer", "patience"};
+constexpr std::array<std::string_view, 7> kKnobs = {
+    "max_batch", "queue_capacity", "max_queue_delay", "latency_goal",
+    "defer",     "patience",       "priority"};
 
 std::int64_t Microseconds(Duration time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
@@ -65,12 +66,13 @@ void ModelMetrics::Waited(Duration time) {
 }
 
 void ModelMetrics::SetLimits(const BatchLimits& limits) {
-  const std::array<std::int64_t, 6> values = {static_cast<std::int64_t>(limits.max_batch),
+  const std::array<std::int64_t, 7> values = {static_cast<std::int64_t>(limits.max_batch),
                                               static_cast<std::int64_t>(limits.queue_capacity),
                                               Microseconds(limits.max_queue_delay),
                                               Microseconds(limits.latency_goal),
                                               limits.defer ? 1 : 0,
-                                              Microseconds(limits.patience)};
+                                              Microseconds(limits.patience),
+                                              static_cast<std::int64_t>(limits.priority)};
   for (std::size_t i = 0; i < values.size(); ++i) limits_[i]->Set(values[i]);
 }
 

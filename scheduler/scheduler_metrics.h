@@ -1,6 +1,7 @@
 // The scheduler's metrics, each looked up once. References and pointers live as long as the
 // registry. Thread-safe, as the metrics are. Two versions of one model share its name, so the
-// gauge is added to and never set.
+// queue gauge is added to and never set. What is counted as a request is a part of one, when it was
+// split.
 //
 //   xcloud_batch_size{model}                     histogram, items of each batch
 //   xcloud_queue_seconds{model}                  histogram, from Submit to the close of the batch
@@ -10,7 +11,8 @@
 //   xcloud_refused_total{model,reason}           counter, RefuseReason; Admit's refusals too
 //   xcloud_batch_padding_items_total{model}      counter, items run beyond those of the batch
 //   xcloud_batch_retries_total{model,reason}     counter, failed batches run again: bisect, device
-//   xcloud_batching_limit{model,knob}            gauge, the knobs in force; times in microseconds
+//   xcloud_batching_limit{model,knob}            gauge, the knobs set last; times in
+//                                              microseconds; priority 1 = high to 3 = low
 //   xcloud_lane_busy_microseconds_total{lane}    counter, from Start to done
 //   xcloud_device_ready{device}                  gauge, 0 in quarantine
 //   xcloud_device_faults_total{device}           counter
@@ -51,7 +53,7 @@ class ModelMetrics {
   Counter& padding_;
   Counter& bisections_;
   Counter& device_retries_;
-  std::array<Gauge*, 6> limits_{};
+  std::array<Gauge*, 7> limits_{};
   std::vector<Counter*> batches_;
   std::array<Counter*, kCloseReasonNames.size()> closed_{};
   std::array<Counter*, kRefuseReasonNames.size()> refused_{};

@@ -44,18 +44,15 @@ Deadline Sooner(Deadline a, Deadline b) {
   return Deadline::At(std::min(a.when(), b.when()));
 }
 
-// The caller's own deadline, else the service's goal, else answer_timeout_ms once the body is in;
-// `timeout` may shorten it. From the first byte.
+// The caller's own deadline, else the service's goal, else none; `timeout` may shorten it. From the
+// first byte.
 Deadline DeadlineOf(const RequestContext& context, const InferOptions& options,
-                    const ServiceInfo& info, std::optional<TimePoint> received = {}) {
+                    const ServiceInfo& info) {
   Deadline deadline;
   if (options.deadline_ms) {
     deadline = Deadline::After(context.first_byte, std::chrono::milliseconds(*options.deadline_ms));
   } else if (info.latency_goal > Duration{}) {
     deadline = Deadline::After(context.first_byte, info.latency_goal);
-  } else if (received) {
-    const std::chrono::milliseconds limit(context.worker.server.config.answer_timeout_ms);
-    deadline = Deadline::After(*received, limit);
   }
   if (options.timeout_us == 0) return deadline;
   const std::chrono::microseconds timeout(options.timeout_us);
@@ -165,10 +162,14 @@ Task<Response> HandleInfer(RequestContext& context) {
   if (!error) error = TakePhoto(type, photo, options);
   if (error) co_return Refuse(context, *error);
   InferenceRequest request = MakeRequest(context, options, std::move(photo), received);
-  request.deadline = DeadlineOf(context, options, *info, received);
+  request.deadline = DeadlineOf(context, options, *info);
   context.deadline = request.deadline;
   request.priority = options.priority.value_or(info->priority);
-  const TimePoint give_up_at = request.deadline.when();
+  // Without a deadline the scheduler goes by the model's patience; we wait only so long.
+  const std::chrono::milliseconds limit(context.server().config.answer_timeout_ms);
+  const bool named = options.deadline_ms.has_value() || info->latency_goal > Duration{};
+  const TimePoint give_up_at =
+      named ? request.deadline.when() : std::min(request.deadline.when(), received + limit);
   CallOutcome outcome;
   if (request.deadline.Expired(received)) {
     outcome.kind = CallOutcome::Kind::kTooLate;

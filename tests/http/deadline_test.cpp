@@ -106,8 +106,7 @@ TEST_F(DeadlineTest, TimeoutOnlyShortens) {
   Ask(PostImage("/cv/demo?timeout=3000000"));
   EXPECT_EQ(Budget(), seconds(3)) << "no goal: shorter than answer_timeout_ms";
   Ask(PostImage("/cv/demo?timeout=3000000000"));
-  EXPECT_EQ(service_.requests().back().deadline.when() - service_.requests().back().received,
-            std::chrono::milliseconds(config_.answer_timeout_ms));
+  EXPECT_EQ(Budget(), seconds(3000)) << "no goal; the wait itself ends with answer_timeout_ms";
   for (const char* wrong : {"-1", "1.5", "soon", "", "99999999999999999999"}) {
     ExpectError(Ask(PostImage("/cv/goal?timeout=" + std::string(wrong))), 400, 400, "timeout");
   }

@@ -154,9 +154,7 @@ TEST_F(InferTest, DeadlineCountsFromTheFirstByte) {
   Ask(PostForm("/cv/goal", FormPart("deadline_ms", "6000") + FormPart("image", "x") + "--B--"));
   EXPECT_EQ(budget(), std::chrono::seconds(6)) << "the form";
   Ask(PostImage("/cv/demo"));
-  EXPECT_EQ(service_.requests().back().deadline.when() - service_.requests().back().received,
-            std::chrono::milliseconds(config_.answer_timeout_ms))
-      << "no goal: answer_timeout_ms";
+  EXPECT_FALSE(service_.requests().back().deadline.IsSet()) << "no goal: the model's patience";
 }
 
 TEST_F(InferTest, AnUnknownServiceIs404) {

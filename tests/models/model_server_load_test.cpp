@@ -112,6 +112,19 @@ TEST_F(ModelServerLoadTest, AFailedLoadLeavesWhatServesAndSaysWhy) {
   EXPECT_EQ(server_->Find("m")->reason, "");
 }
 
+TEST_F(ModelServerLoadTest, NothingIsLoadedWhileADeviceIsInQuarantine) {
+  ServeM();
+  AddVersion("2");
+  DeviceHealth faulty;
+  faulty.name = "cuda0";
+  faulty.state = DeviceState::kQuarantined;
+  scheduler_.set_devices({faulty});
+  const Status refused = server_->Load("m");
+  EXPECT_EQ(refused.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(refused.message(), HasSubstr("cuda0"));
+  EXPECT_EQ(server_->Find("m")->version, "1");
+}
+
 TEST_F(ModelServerLoadTest, AFolderThatIsGoneOrWrongLeavesWhatServes) {
   AddModel("z");
   ServeM();

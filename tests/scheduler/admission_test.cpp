@@ -154,6 +154,23 @@ TEST_F(AdmissionTest, SecondLaneHalvesTheWait) {
   EXPECT_TRUE(Check(1, Deadline::At(AtMs(15.5))).has_value());
 }
 
+TEST_F(AdmissionTest, UnequalDevicesEachTakeBatchesOfTheirOwnSize) {
+  // Device 0 takes 4 in 10 ms; device 1 sustains no more than one, in 40 ms. In either order.
+  for (std::size_t n = 1; n <= 4; ++n) {
+    profile_.Learn(0, n, Ms(10));
+    profile_.Learn(1, n, Ms(40.0 * static_cast<double>(n)));
+  }
+  view_.limits.queue_capacity = 100;
+  queue_.SetCapacity(100);
+  Fill(16);
+  for (const bool slow_last : {true, false}) {
+    lanes_ = {{.device = slow_last ? 0U : 1U}, {.device = slow_last ? 1U : 0U}};
+    // One on the slow lane; four batches of four, the last one with this request, on the fast one.
+    EXPECT_FALSE(Check(1, Deadline::At(AtMs(60))).has_value()) << slow_last;
+    EXPECT_TRUE(Check(1, Deadline::At(AtMs(35))).has_value()) << slow_last;
+  }
+}
+
 TEST_F(AdmissionTest, OnlyWhatIsAsUrgentIsAhead) {
   lanes_ = {{.device = 0}};
   for (std::size_t n = 1; n <= 4; ++n) profile_.Learn(0, n, Ms(10));

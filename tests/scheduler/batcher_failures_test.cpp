@@ -178,6 +178,38 @@ TEST_F(BatcherFailuresTest, HungLaneLosesItsBatchToAnotherDeviceAndItsAnswerIsNo
   EXPECT_EQ(Device(0).state, DeviceState::kReady);
 }
 
+TEST_F(BatcherFailuresTest, StopDoesNotWaitForALaneThatHangs) {
+  const std::size_t id = Submit();
+  lane0_.WaitForStart(1);
+  std::thread stopper([this] { batcher_.Stop(); });
+  clock_.WaitForSleepers(1, clock_.Now() + Ms(1000));
+  clock_.Advance(Ms(1000));
+  stopper.join();
+  EXPECT_EQ(ledger_.WaitForEnd(id).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(batcher_.lost(), 1U);
+  lane0_.Finish();  // its answer is dropped
+}
+
+TEST_F(BatcherFailuresTest, DeviceThatPassesProbesAndFailsBatchesComesBackLessOften) {
+  OccupyLane1();
+  BatchOf(1, 2);
+  lane0_.Fail(BatchOutcome::kDeviceFailed, Status::Unavailable("gone"));
+  WaitAsleepUntil(250);
+  clock_.Advance(kFirstProbe);
+  lane0_.WaitForProbe(1);
+  lane0_.FinishProbe(/*well=*/true);
+  lane0_.WaitForStart(4);
+  lane0_.Fail(BatchOutcome::kDeviceFailed, Status::Unavailable("gone again"));
+  WaitAsleepUntil(500);
+  clock_.Advance(kFirstProbe);
+  WaitAsleepUntil(250);
+  EXPECT_EQ(lane0_.probes(), 1U);
+  clock_.Advance(kFirstProbe);
+  lane0_.WaitForProbe(2);
+  lane0_.FinishProbe(/*well=*/true);
+  lane1_.Finish();
+}
+
 TEST_F(BatcherFailuresTest, LaneThatFinishesJustBeforeItIsTakenBackAnswers) {
   // It hangs, but its answer is already under way: the claim decides.
   const std::size_t id = Submit();

@@ -182,6 +182,9 @@ TEST_F(StressTest, ModelsComeAndGoUnderLoad) {
   std::vector<std::thread> submitters = StartSubmitters(3, 1000, models);
   for (int i = 0; i < 7; ++i) {
     batcher_.RemoveModel(models[static_cast<std::size_t>(i)]);
+    BatchLimits limits = Limits(1 + static_cast<std::size_t>(i) % 5, Duration::zero());
+    limits.queue_capacity = 8 + static_cast<std::size_t>(i) * 8;
+    batcher_.SetLimits(models.back(), limits);
     batcher_.AddModel("again", "1", Limits(4, Duration::zero()), {});
     metrics_.Render();
   }

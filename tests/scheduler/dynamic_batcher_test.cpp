@@ -240,6 +240,20 @@ TEST_F(OneLaneTest, CancelledRequestsNeverRun) {
   lane0_.Finish();
 }
 
+TEST_F(OneLaneTest, FullQueueGivesUpWhatItsCallersGaveUp) {
+  const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
+  Submit(model);
+  lane0_.WaitForStart(2);
+  std::vector<Submitted> waiting;
+  for (int i = 0; i < 8; ++i) waiting.push_back(Submit(model));
+  waiting[5].cancel->Cancel();
+  EXPECT_EQ(Submit(model).status.code(), StatusCode::kOverloaded);
+  EXPECT_EQ(ledger_.WaitForEnd(waiting[5].id).code(), StatusCode::kCancelled);
+  EXPECT_TRUE(Submit(model).status.ok());
+  batcher_.RemoveModel(model);
+  lane0_.Finish();
+}
+
 TEST_F(OneLaneTest, RemovedModelRefusesWhatWaitsAndWhatComes) {
   const ModelId model = batcher_.AddModel("m", "1", Limits(4), {});
   const Submitted runs = Submit(model);

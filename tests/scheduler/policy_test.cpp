@@ -246,6 +246,27 @@ TEST(PolicyTest, LaneOfDepthTwoTakesAFullBatchAheadAndOnlyThat) {
   EXPECT_EQ(decision.start->finish, AtMs(40));
 }
 
+TEST(PolicyTest, FullBatchesAheadDoNotKeepALaneFromAnotherModelsTurn) {
+  PolicyWorld world({LaneView{.running = 1, .depth = 2, .free_at = AtMs(30)}});
+  const std::size_t greedy = world.AddQueue(2);
+  const std::size_t modest = world.AddQueue(2);
+  for (int i = 0; i < 4; ++i) world.Add(greedy, {.arrival_ms = 5});
+  EXPECT_TRUE(world.DecideAt(9).start.has_value());
+  world.Add(modest, {.arrival_ms = 6, .priority = Priority::kHigh});
+  EXPECT_FALSE(world.DecideAt(9).start.has_value());  // the lane becomes idle for it
+  world.lanes[0].running = 0;
+  EXPECT_EQ(world.DecideAt(9).start->queue, modest);
+}
+
+TEST(PolicyTest, AheadGoesToTheLaneThatIsFreeFirst) {
+  PolicyWorld world({LaneView{.running = 1, .depth = 2, .free_at = AtMs(100)},
+                     LaneView{.running = 1, .depth = 2, .free_at = AtMs(5)}});
+  const std::size_t queue = world.AddQueue(1);
+  world.LearnLinear(queue, 10, 1);
+  world.Add(queue, {.deadline_ms = 50});
+  EXPECT_EQ(world.DecideAt(0).start->lane, 1U);
+}
+
 TEST(PolicyTest, RequestOfMoreItemsThanABatchIsSplit) {
   PolicyWorld world({kFree});
   const std::size_t queue = world.AddQueue(4);

@@ -70,7 +70,8 @@ TEST_P(TakeAllTest, MeanLatencyKeepsInouesBoundAndComesCloseToIt) {
   EXPECT_GE(mean, bound * 0.95);  // the bound is known to be tight
 }
 
-INSTANTIATE_TEST_SUITE_P(Loads, TakeAllTest, testing::Values(0.05, 0.5, 2.0, 10.0, 20.0));
+INSTANTIATE_TEST_SUITE_P(Loads, TakeAllTest,
+                         testing::Values(0.05, 0.5, 2.0, 10.0, 20.0, 27.0, 30.0));
 
 class SingleItemTest : public testing::TestWithParam<double> {};
 

@@ -3,7 +3,7 @@
 //
 //   - each item of a request that was taken is ended once: answered or refused; none is lost, none
 //     ended twice, none run after it was refused
-//   - refused only when expired, cancelled, too late for the fastest device, shed while a full
+//   - refused only when expired, cancelled, too late for the fastest device, shed while a larger
 //     window waited, or poison that failed alone; nothing waits past its deadline
 //   - a batch fits max_batch, goes to a lane that has room on a device that is well, is in order,
 //     makes none of its parts late, runs nothing that has expired or was cancelled, and leaves
@@ -124,9 +124,10 @@ class Simulator {
   void CheckSettled(const PolicyDecision& decision);
   bool IsOver(std::size_t model, const WaitingKey& key, const Waiting& waiting) const;
   bool FitsSomeIdleLane(std::size_t model, const WaitingKey& key, const Waiting& waiting) const;
+  bool FitsSomeLane(std::size_t model, const WaitingKey& key, const Waiting& waiting,
+                    std::size_t room) const;
   bool Holds(std::size_t model) const;
   bool MakesOthersLate(const PolicyStart& start, TimePoint finish) const;
-  std::size_t SmallestWindow(const PolicyRefusal& refusal) const;
   TimePoint FinishOn(std::size_t lane, std::size_t model, std::size_t items) const;
 
   void Expect(bool condition, const char* what);

@@ -33,11 +33,16 @@ bool Simulator::IsOver(std::size_t model, const WaitingKey& key, const Waiting& 
   return now_ + fastest + kReplyMargin > key.due;
 }
 
-// Whether it could be run alone, in time, on a lane that holds nothing.
 bool Simulator::FitsSomeIdleLane(std::size_t model, const WaitingKey& key,
                                  const Waiting& waiting) const {
+  return FitsSomeLane(model, key, waiting, 1);
+}
+
+// Whether it could be run alone, in time, on a lane that holds less than `room` batches.
+bool Simulator::FitsSomeLane(std::size_t model, const WaitingKey& key, const Waiting& waiting,
+                             std::size_t room) const {
   for (std::size_t lane = 0; lane < lane_views_.size(); ++lane) {
-    if (!lane_views_[lane].usable || lane_views_[lane].running > 0) continue;
+    if (!lane_views_[lane].usable || lane_views_[lane].running >= room) continue;
     if (!waiting.part.request->deadline.IsSet() || waiting.probe) return true;
     if (FinishOn(lane, model, waiting.part.items) <= key.due) return true;
   }
@@ -48,20 +53,6 @@ bool Simulator::FitsSomeIdleLane(std::size_t model, const WaitingKey& key,
 bool Simulator::Holds(std::size_t model) const {
   const BatchLimits& limits = views_[model].limits;
   return (limits.max_queue_delay > Duration::zero() || limits.defer) && !Draining();
-}
-
-// The batch that some device sustains within the goal: less than that waiting is no overload.
-std::size_t Simulator::SmallestWindow(const PolicyRefusal& refusal) const {
-  const QueueView& view = views_[refusal.queue];
-  const Duration goal = view.limits.latency_goal > Duration::zero()
-                            ? view.limits.latency_goal
-                            : refusal.key.due - refusal.key.arrival;
-  std::size_t smallest = view.limits.max_batch;
-  for (const LaneView& lane : lane_views_) {
-    if (!lane.usable) continue;
-    smallest = std::min(smallest, SustainableBatch(lane_views_, view, lane.device, goal));
-  }
-  return smallest;
 }
 
 void Simulator::CheckRefusal(const PolicyRefusal& refusal) {
@@ -225,7 +216,8 @@ void Simulator::CheckTurn(const PolicyStart& start) {
       if (Holds(model)) continue;
       for (const auto& [key, waiting] : queues_[model]->InClass(c)) {
         if (IsOver(model, key, waiting)) continue;
-        ready = ready || FitsSomeIdleLane(model, key, waiting);
+        // Also one that holds a batch already: full batches taken ahead must not keep it busy.
+        ready = ready || FitsSomeLane(model, key, waiting, lane_views_[start.lane].running + 1);
         break;
       }
     }
