@@ -64,7 +64,7 @@ const Waiting& ModelQueue::At(const WaitingKey& key) const {
   return at->second;
 }
 
-Waiting ModelQueue::Take(const WaitingKey& key) {
+Waiting ModelQueue::Take(WaitingKey key) {
   PriorityClass& from = classes_[ClassOf(key.priority)];
   const auto at = from.find(key);
   XC_CHECK(at != from.end());
@@ -81,7 +81,7 @@ Waiting ModelQueue::Take(const WaitingKey& key) {
   return waiting;
 }
 
-Waiting ModelQueue::Take(const WaitingKey& key, std::size_t items) {
+Waiting ModelQueue::Take(WaitingKey key, std::size_t items) {
   PriorityClass& from = classes_[ClassOf(key.priority)];
   const auto at = from.find(key);
   XC_CHECK(at != from.end() && items > 0 && items <= at->second.part.items);

@@ -75,8 +75,8 @@ class ModelQueue {
 
   // The whole part, or only its first items; the rest waits on under the same key. REQUIRES: `key`
   // waits; 1 <= items <= what it has.
-  Waiting Take(const WaitingKey& key);
-  Waiting Take(const WaitingKey& key, std::size_t items);
+  Waiting Take(WaitingKey key);  // by value: the one in the queue dies with the part
+  Waiting Take(WaitingKey key, std::size_t items);
   std::vector<Waiting> TakeAll();
 
   // Class 0 is the most urgent. In order.
