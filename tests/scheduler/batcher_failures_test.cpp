@@ -240,7 +240,9 @@ TEST_F(BatcherFailuresTest, ProbeThatHangsHasFailed) {
   lane0_.Finish();
   lane0_.WaitForStart(5);
   lane0_.Finish();
-  lane1_.Finish();
+  lane1_.Finish();  // empty at last, and its device's probe is due
+  lane1_.WaitForProbe(1);
+  lane1_.FinishProbe(/*well=*/true);
 }
 
 TEST_F(BatcherFailuresTest, BatchThatFailsWhileItsModelIsRemovedIsRefused) {
