@@ -36,9 +36,9 @@ enum class BatchOutcome {
 
 struct BatchReport {
   BatchOutcome outcome = BatchOutcome::kAnswered;
-  Status status;           // why it failed; shown to callers
-  Duration elapsed{};      // staging + forward, what the profile learns; 0 = nothing was run
-  bool whole = true;       // all run_items were run: false when cancelled items had left it
+  Status status;       // why it failed; shown to callers
+  Duration elapsed{};  // staging + forward, what the profile learns; 0 = nothing was run
+  bool whole = true;   // all run_items were run: false when cancelled items had left it
 };
 using BatchDone = std::function<void(BatchReport)>;
 

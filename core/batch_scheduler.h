@@ -54,9 +54,9 @@ std::string_view DeviceStateName(DeviceState state);  // "ready", "quarantined",
 struct DeviceHealth {
   std::string name;
   DeviceState state = DeviceState::kReady;
-  std::string reason;      // of the last fault; empty when there was none
-  std::size_t lanes = 0;   // all
-  std::size_t busy = 0;    // lanes that hold a batch now
+  std::string reason;     // of the last fault; empty when there was none
+  std::size_t lanes = 0;  // all
+  std::size_t busy = 0;   // lanes that hold a batch now
   std::uint64_t faults = 0;
 };
 

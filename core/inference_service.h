@@ -51,7 +51,7 @@ struct ServiceInfo {
   AnswerForm answer;
   std::size_t label_count = 0;
   std::size_t max_batch = 1;
-  Duration latency_goal{};  // default deadline, from the first byte; zero = none
+  Duration latency_goal{};                // default deadline, from the first byte; zero = none
   Priority priority = Priority::kNormal;  // of requests that name none
   bool synthetic = false;
 };
