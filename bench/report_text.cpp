@@ -1,23 +1,14 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdarg>
 #include <cstdio>
 #include <map>
 #include <vector>
 
+#include "bench/append_format.h"
 #include "bench/report.h"
 
 namespace xcloud {
 namespace {
-
-__attribute__((format(printf, 2, 3))) void Append(std::string& out, const char* format, ...) {
-  char text[512];
-  va_list values;
-  va_start(values, format);
-  std::vsnprintf(text, sizeof(text), format, values);
-  va_end(values);
-  out += text;
-}
 
 double Ms(const LatencyHistogram& histogram, double share) {
   return ToMilliseconds(histogram.Percentile(share));

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <array>
-#include <cstdarg>
 #include <cstdio>
 
+#include "bench/append_format.h"
 #include "bench/policies/study.h"
 
 namespace xcloud {
@@ -36,15 +36,6 @@ constexpr std::array<Style, 7> kStyles = {{{"#D55E00", "", 3},
 
 const Style& StyleOf(std::size_t policy) {
   return kStyles[policy % kStyles.size()];
-}
-
-__attribute__((format(printf, 2, 3))) void Append(std::string& out, const char* format, ...) {
-  char text[1024];
-  va_list values;
-  va_start(values, format);
-  std::vsnprintf(text, sizeof(text), format, values);
-  va_end(values);
-  out += text;
 }
 
 std::string Escaped(const std::string& text) {

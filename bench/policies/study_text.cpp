@@ -1,8 +1,8 @@
-#include <cstdarg>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
 
+#include "bench/append_format.h"
 #include "bench/policies/study.h"
 
 namespace xcloud {
@@ -11,15 +11,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kCapacity = "lanes x max over b <= max_batch of b / l(b), requests a second";
-
-__attribute__((format(printf, 2, 3))) void Append(std::string& out, const char* format, ...) {
-  char text[512];
-  va_list values;
-  va_start(values, format);
-  std::vsnprintf(text, sizeof(text), format, values);
-  va_end(values);
-  out += text;
-}
 
 // The widest range of one point over the seeds, in percentage points.
 double WidestSpread(const ScenarioOutcome& outcome) {
