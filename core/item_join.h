@@ -4,7 +4,6 @@
 // true is the last, sees everything that the others wrote before their call, and is alone.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <utility>
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/log.h"
+#include "core/priority_name.h"
 
 namespace xcloud {
 namespace {
@@ -57,11 +58,6 @@ class Change {
 
 std::string TimeText(Duration time) {
   return time == Duration::zero() ? "none" : fmt::format("{:g} ms", ToMilliseconds(time));
-}
-
-std::string_view PriorityText(Priority priority) {
-  if (priority == Priority::kHigh) return "high";
-  return priority == Priority::kLow ? "low" : "normal";
 }
 
 }  // namespace
@@ -140,7 +136,7 @@ std::string DescribeChange(const BatchLimits& from, const BatchLimits& to) {
   add("max_queue_delay", TimeText(from.max_queue_delay), TimeText(to.max_queue_delay));
   add("latency_goal", TimeText(from.latency_goal), TimeText(to.latency_goal));
   add("defer", from.defer, to.defer);
-  add("priority", PriorityText(from.priority), PriorityText(to.priority));
+  add("priority", PriorityName(from.priority), PriorityName(to.priority));
   add("patience", TimeText(from.patience), TimeText(to.patience));
   return text.empty() ? "nothing" : text;
 }

@@ -11,11 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__CUDACC__)
-#define XC_HOST_DEVICE __host__ __device__
-#else
-#define XC_HOST_DEVICE
-#endif
+#include "models/host_device.h"
 
 namespace xcloud {
 

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "models/buckets.h"
 #include "models/photo_request.h"
+#include "models/still_wanted.h"
 
 namespace xcloud {
 namespace {
@@ -22,15 +23,6 @@ PhotoRequest& AsPhoto(const ScheduledRequestPtr& request) {
 
 const LoadedModel& ModelOf(const Batch& batch) {
   return AsPhoto(batch.parts.front().request).model();
-}
-
-// OK for a part whose answer somebody still waits for.
-Status StillWanted(const ScheduledRequest& request, TimePoint now) {
-  if (request.Cancelled()) return Status::Cancelled("the caller closed the connection");
-  if (request.deadline.Expired(now)) {
-    return Status::DeadlineExceeded("the deadline passed before the photo was run");
-  }
-  return Status::Ok();
 }
 
 // A network that throws has failed: its lane and the server go on.
@@ -125,7 +117,7 @@ void Lane::Begin(Flight& flight) {
   flight.stage_start = clock_.Now();
   flight.dead.reserve(batch.parts.size());
   for (const BatchPart& part : batch.parts) {
-    flight.dead.push_back(StillWanted(*part.request, flight.stage_start));
+    flight.dead.push_back(StillWanted(*part.request, flight.stage_start, "run"));
     if (flight.dead.back().ok()) ++flight.live;
   }
   if (flight.live == 0) return;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/option_table.h"
+#include "core/priority_name.h"
 #include "core/toml_reader.h"
 #include "models/labels.h"
 
@@ -274,11 +275,6 @@ PreprocessSpec ToSpec(const PreprocessKeys& c) {
   return spec;
 }
 
-Priority ToPriority(std::string_view word) {
-  if (word == "high") return Priority::kHigh;
-  return word == "low" ? Priority::kLow : Priority::kNormal;
-}
-
 ModelDefinition ToDefinition(std::string_view name, const ModelToml& read) {
   ModelDefinition model;
   model.name = name;
@@ -300,7 +296,7 @@ ModelDefinition ToDefinition(std::string_view name, const ModelToml& read) {
   model.batching.queue_capacity = static_cast<std::size_t>(read.batching.queue_capacity);
   model.batching.max_queue_delay = FromMilliseconds(read.batching.max_queue_delay_ms);
   model.batching.defer = read.batching.defer;
-  model.batching.priority = ToPriority(read.batching.priority);
+  model.batching.priority = ParsePriority(read.batching.priority).value_or(Priority::kNormal);
   model.batching.patience = FromMilliseconds(read.batching.patience_ms);
   model.batching.latency_goal = FromMilliseconds(read.latency.goal_ms);
   model.null_backend = {read.null.base_ms, read.null.item_ms};

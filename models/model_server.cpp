@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "models/preprocess.h"
+#include "models/still_wanted.h"
 
 namespace xcloud {
 namespace {
@@ -18,16 +19,6 @@ DecodePoolOptions PoolOptions(const DecodeConfig& config) {
                                        : std::max(1U, std::thread::hardware_concurrency() / 2);
   options.queue_capacity = static_cast<std::size_t>(config.queue_capacity);
   return options;
-}
-
-// OK while somebody still waits for the answer. `step` completes "before the photo was ...".
-Status StillWanted(const PhotoRequest& photo, const Clock& clock, const char* step) {
-  if (photo.Cancelled()) return Status::Cancelled("the caller closed the connection");
-  if (photo.deadline.Expired(clock.Now())) {
-    return Status::DeadlineExceeded("the deadline passed before the photo was " +
-                                    std::string(step));
-  }
-  return Status::Ok();
 }
 
 }  // namespace
@@ -201,7 +192,7 @@ Status ModelServer::Prepare(PhotoRequest& photo) const {
   const ModelDefinition& definition = photo.model().definition;
   photo.stages().decode_start = clock_.Now();
   if (stopping_.load()) return Status::Unavailable(kShuttingDown);
-  if (Status status = StillWanted(photo, clock_, "decoded"); !status.ok()) return status;
+  if (Status status = StillWanted(photo, clock_.Now(), "decoded"); !status.ok()) return status;
   const int short_side = definition.reduced_decode ? ReducedShortSide(definition.preprocess) : 0;
   std::string& encoded = photo.request().image;
   Result<Image> image = DecodeImage(encoded, limits_, short_side);
@@ -209,7 +200,7 @@ Status ModelServer::Prepare(PhotoRequest& photo) const {
   std::string().swap(encoded);  // not needed again, and up to the body limit large
   photo.SetDecoded(*std::move(image), devices_.front()->wants_decoded_images());
   photo.stages().decode_end = clock_.Now();
-  return StillWanted(photo, clock_, "queued");
+  return StillWanted(photo, clock_.Now(), "queued");
 }
 
 bool ModelServer::BeginRequest() {

@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/priority_name.h"
 #include "http/json_writer.h"
-#include "http/priority_name.h"
 
 namespace xcloud {
 namespace {

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <limits>
 
-#include "http/priority_name.h"
+#include "core/priority_name.h"
 #include "http/query.h"
 
 namespace xcloud {

@@ -1,7 +1,7 @@
 // GET /api/services: a JSON list of every service; GET /api/services/{name}: one of them.
+#include "core/priority_name.h"
 #include "http/endpoints/endpoints.h"
 #include "http/json_writer.h"
-#include "http/priority_name.h"
 
 namespace xcloud {
 namespace {
