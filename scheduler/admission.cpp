@@ -186,9 +186,9 @@ TimePoint PredictFinish(const AdmissionQuery& query) {
 }
 
 bool IsProbe(const AdmissionQuery& query) {
-  const auto idle = [](const LaneView& lane) { return lane.usable && lane.running == 0; };
-  return query.may_probe && std::any_of(query.lanes.begin(), query.lanes.end(), idle) &&
-         CheckTime(query).has_value();
+  const bool idle = std::any_of(query.lanes.begin(), query.lanes.end(),
+                                [](const LaneView& lane) { return lane.Idle(); });
+  return query.may_probe && idle && CheckTime(query).has_value();
 }
 
 std::optional<Refusal> CheckAdmission(const AdmissionQuery& query) {

@@ -58,6 +58,13 @@ struct Refusal {
 // Nothing = it would be taken.
 std::optional<Refusal> CheckAdmission(const AdmissionQuery& query);
 
+// AdmissionQuery::may_probe, of a model with `running` batches whose last one ended at
+// `last_finish`.
+inline bool MayProbe(const ModelQueue& waiting, std::size_t running, TimePoint last_finish,
+                     TimePoint now) {
+  return waiting.empty() && running == 0 && now - last_finish >= kProbeInterval;
+}
+
 // Of a request that is taken: it is so only as a probe, and is to be queued as one.
 bool IsProbe(const AdmissionQuery& query);
 

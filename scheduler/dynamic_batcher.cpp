@@ -184,9 +184,7 @@ void DynamicBatcher::SweepCancelled(std::vector<Refused>& refused) {
       }
     }
     for (const WaitingKey& key : gone) {
-      --waiting_;
-      Refuse(&model, std::move(model.queue.Take(key).part), RefuseReason::kCancelled,
-             CancelledStatus(), refused);
+      Refuse(&model, Leave(model, key), RefuseReason::kCancelled, CancelledStatus(), refused);
     }
   }
 }
@@ -236,9 +234,7 @@ Status DynamicBatcher::Submit(ModelId id, ScheduledRequestPtr& request) {
 // batch when a lane comes free.
 bool DynamicBatcher::NeedsWaking(const QueueView& view, const ScheduledRequest& request) const {
   if (!sleeps_until_.has_value()) return false;
-  const auto has_room = [](const LaneView& lane) {
-    return lane.usable && lane.running < lane.depth;
-  };
+  const auto has_room = [](const LaneView& lane) { return lane.HasRoom(); };
   const std::span<const LaneView> lanes = board_.views();
   if (std::any_of(lanes.begin(), lanes.end(), has_room)) return true;
   if (!request.deadline.IsSet()) return false;
@@ -354,9 +350,7 @@ void DynamicBatcher::Apply(const PolicyDecision& decision, TimePoint now, Work& 
   for (const PolicyRefusal& refusal : decision.refusals) {
     Model& model = models_.at(view_models_[refusal.queue]);
     Status status = RefusalStatus(refusal, now);
-    Waiting waiting = model.queue.Take(refusal.key);
-    --waiting_;
-    Refuse(&model, std::move(waiting.part), refusal.reason, std::move(status), work.refused);
+    Refuse(&model, Leave(model, refusal.key), refusal.reason, std::move(status), work.refused);
   }
   if (decision.start) work.starts.push_back(Close(*decision.start, now));
 }
@@ -423,17 +417,22 @@ void DynamicBatcher::RefuseAll(Model& model, RefuseReason reason, const Status& 
                                std::vector<Refused>& refused) {
   for (Waiting& waiting : model.queue.TakeAll()) {
     --waiting_;
+    model.metrics.Left(waiting.part.items);
     Refuse(&model, std::move(waiting.part), reason, status, refused);
   }
+}
+
+BatchPart DynamicBatcher::Leave(Model& model, const WaitingKey& key) {
+  Waiting waiting = model.queue.Take(key);
+  --waiting_;
+  model.metrics.Left(waiting.part.items);
+  return std::move(waiting.part);
 }
 
 // The part has left its queue, or the lane that it was on.
 void DynamicBatcher::Refuse(Model* model, BatchPart part, RefuseReason reason, Status status,
                             std::vector<Refused>& refused) {
-  if (model != nullptr) {
-    model->metrics.Left(part.items);
-    model->metrics.Refused(reason);
-  }
+  if (model != nullptr) model->metrics.Refused(reason);
   refused.push_back({std::move(part), std::move(status)});
   ++untold_;
 }
@@ -457,8 +456,7 @@ std::size_t DynamicBatcher::IndexOf(ModelId model) const {
 
 AdmissionQuery DynamicBatcher::QueryOf(ModelId id, const Model& model, const AdmitQuery& query,
                                        TimePoint now) const {
-  const bool may_probe =
-      model.queue.empty() && model.running == 0 && now - model.last_finish >= kProbeInterval;
+  const bool may_probe = MayProbe(model.queue, model.running, model.last_finish, now);
   return {views_[IndexOf(id)],
           board_.views(),
           views_,

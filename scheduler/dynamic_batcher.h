@@ -153,6 +153,8 @@ class DynamicBatcher final : public BatchScheduler {
 
   void RefuseAll(Model& model, RefuseReason reason, const Status& status,
                  std::vector<Refused>& refused) XC_REQUIRES(mutex_);
+  // Takes the part out of its queue and counts it out.
+  BatchPart Leave(Model& model, const WaitingKey& key) XC_REQUIRES(mutex_);
   void Refuse(Model* model, BatchPart part, RefuseReason reason, Status status,
               std::vector<Refused>& refused) XC_REQUIRES(mutex_);
   // Calls Refuse on each, then counts them as told.

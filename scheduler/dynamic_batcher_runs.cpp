@@ -70,19 +70,13 @@ void DynamicBatcher::FinishBatch(std::size_t lane, BatchRun& run, const BatchRep
       if (report.whole) model.profile.Learn(device, run.run_items, report.elapsed);
     }
   }
-  switch (report.outcome) {
-    case BatchOutcome::kAnswered:
-    case BatchOutcome::kTakenBack:
-      return;
-    case BatchOutcome::kDeviceFailed:
-    case BatchOutcome::kBatchFailed:
-      break;
-  }
+  const bool device_failed = report.outcome == BatchOutcome::kDeviceFailed;
+  if (!device_failed && report.outcome != BatchOutcome::kBatchFailed) return;
   // Its parts run elsewhere or have ended, and its device has been set aside for it already.
   if (run.lost) return;
-  if (report.outcome == BatchOutcome::kDeviceFailed) Fault(lane, report.status.message(), now);
+  if (device_failed) Fault(lane, report.status.message(), now);
   XC_CHECK(run.claim->Take());
-  RunAgain(run, report.outcome == BatchOutcome::kDeviceFailed, report.status, refused);
+  RunAgain(run, device_failed, report.status, refused);
 }
 
 void DynamicBatcher::Fault(std::size_t lane, const std::string& reason, TimePoint now) {
@@ -106,11 +100,9 @@ void DynamicBatcher::RunAgain(BatchRun& run, bool device_failed, const Status& w
              Status::Unavailable("the model or the server was stopped while the batch ran"),
              refused);
     } else if (culprit) {
-      model->metrics.Queued(part.part.items);  // Refuse counts it out
       Refuse(model, std::move(part.part), RefuseReason::kFailed, Status::Internal(why.message()),
              refused);
     } else if (device_failed && part.device_retry) {
-      model->metrics.Queued(part.part.items);
       Refuse(model, std::move(part.part), RefuseReason::kFailed,
              Status::Unavailable("the device failed under this request twice"), refused);
     } else {

@@ -21,22 +21,14 @@ struct Candidate {
   CloseReason reason = CloseReason::kIdleLane;
 };
 
-// Whether a lane can begin something now, or take a full batch ahead.
-bool Idle(const LaneView& lane) {
-  return lane.usable && lane.running == 0;
-}
-bool Open(const LaneView& lane) {
-  return lane.usable && lane.running > 0 && lane.running < lane.depth;
-}
-
 class Decider {
  public:
   explicit Decider(const PolicyInput& input) : input_(input) {
     decision_.passed_over = input.passed_over;
     ready_.reserve(input.queues.size());
     for (const LaneView& lane : input.lanes) {
-      idle_ = idle_ || Idle(lane);
-      open_ = open_ || Open(lane);
+      idle_ = idle_ || lane.Idle();
+      open_ = open_ || lane.HasRoom();
     }
   }
 
@@ -274,7 +266,7 @@ class Decider {
     std::optional<std::size_t> last_device;  // idle lanes of one device are alike: take the first
     for (std::size_t i = 0; i < input_.lanes.size(); ++i) {
       const LaneView& lane = input_.lanes[i];
-      if (!(idle ? Idle(lane) : Open(lane)) || (idle && last_device == lane.device)) continue;
+      if (!(idle ? lane.Idle() : lane.HasRoom()) || (idle && last_device == lane.device)) continue;
       last_device = lane.device;
       const TimePoint begins = idle ? input_.now : std::max(input_.now, lane.free_at);
       const Duration cost = queue.profile->Cost(lane.device, items, queue.limits.max_batch);

@@ -74,6 +74,9 @@ struct LaneView {
   std::size_t depth = 1;    // that it may hold
   bool usable = true;       // false: its device is in quarantine, or a probe holds it
   TimePoint free_at;        // when what it holds should be done; meaningful while running > 0
+
+  bool Idle() const { return usable && running == 0; }
+  bool HasRoom() const { return usable && running < depth; }
 };
 
 struct QueueView {

@@ -59,8 +59,7 @@ bool OwnPolicy::Admit(const SimRequest& request, TimePoint now) {
   AdmitQuery asked;
   asked.deadline = Deadline::At(request.deadline);
   const double unknown_rate = 0;  // only Retry-After needs it
-  const bool may_probe =
-      model.queue.empty() && model.running == 0 && now - model.last_finish >= kProbeInterval;
+  const bool may_probe = MayProbe(model.queue, model.running, model.last_finish, now);
   const AdmissionQuery query{view, lanes_, views_, unknown_rate, asked, now, may_probe};
   if (CheckAdmission(query)) return false;
   if (model.queue.empty() && model.running == 0) fair_share_.Join(view);

@@ -137,8 +137,8 @@ bool Simulator::Admitted(std::size_t id, bool* probe) {
   query.priority = arrival.priority;
   query.deadline = arrival.deadline;
   const QueueView& view = views_[arrival.model];
-  const bool may_probe = queues_[arrival.model]->empty() && running_[arrival.model] == 0 &&
-                         now_ - last_finish_[arrival.model] >= kProbeInterval;
+  const bool may_probe =
+      MayProbe(*queues_[arrival.model], running_[arrival.model], last_finish_[arrival.model], now_);
   const AdmissionQuery asked{view, lane_views_, views_, 0, query, now_, may_probe};
   const auto refusal = CheckAdmission(asked);
   *probe = !refusal && IsProbe(asked);
