@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,9 +13,11 @@
 
 #include "core/batch_scheduler.h"
 #include "core/batching.h"
+#include "core/model_statistics.h"
 #include "core/request.h"
 #include "core/result.h"
 #include "core/status.h"
+#include "core/tensor.h"
 
 namespace xcloud {
 
@@ -54,8 +57,21 @@ struct ServiceInfo {
   Duration latency_goal{};                // default deadline, from the first byte; zero = none
   Priority priority = Priority::kNormal;  // of requests that name none
   bool synthetic = false;
+
+  // As the Open Inference Protocol tells them. Of a service that answers about photos there is one
+  // input, "image", which takes three types whatever `inputs` declares: BYTES [n] or [n,1], n
+  // encoded photos; UINT8 [n,height,width,3], photos of the network's size; FP32, the network's own
+  // normalised input. Its one output, "probabilities", is FP32 [n,label_count].
+  std::string platform;  // "pytorch_libtorch", "null", ...
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+  std::shared_ptr<const std::vector<std::string>> labels;  // null = the outputs have none
 };
 using ServiceInfoPtr = std::shared_ptr<const ServiceInfo>;
+
+// How an operation that goes on in the background ended. Called once, from any thread; must not
+// block.
+using StatusCallback = std::function<void(Status)>;
 
 class InferenceService {
  public:
@@ -71,7 +87,8 @@ class InferenceService {
   // Overloaded (with retry_after) or DeadlineExceeded.
   virtual Status Admit(std::string_view name, Priority priority, Deadline deadline) const = 0;
 
-  // Takes the request and answers it exactly once through `done`, also when it is refused.
+  // Takes the request and answers it exactly once through `done`, also when it is refused. Inputs
+  // that do not fit the model are InvalidArgument, in the words that Triton's clients know.
   virtual void Infer(InferenceRequest request, InferenceCallback done) = 0;
 
   // OK when every service that has weights is loaded and warm; else Unavailable with the reason.
@@ -88,12 +105,16 @@ class InferenceService {
   virtual Result<BatchingView> ChangeBatching(std::string_view name,
                                               const BatchingPatch& patch) = 0;
 
+  // Since the version that serves was loaded. NotFound; Unavailable while nothing is loaded.
+  virtual Result<ModelStatistics> Statistics(std::string_view name) const = 0;
+
   // Loads and warms the service's highest version in the background; the one that serves goes on
-  // until the new one is warm, and when it fails. OK = begun. NotFound, Unavailable (stopping).
-  virtual Status Load(std::string_view name) = 0;
+  // until the new one is warm, and when it fails. OK = begun: then `done` (if there is one) is told
+  // how it ended, Cancelled when an unload overtook it. NotFound, Unavailable (stopping).
+  virtual Status Load(std::string_view name, StatusCallback done) = 0;
   // Takes the service out and gives its memory back in the background, once the requests that it
-  // has accepted are answered. NotFound, Unavailable (not loaded, or stopping).
-  virtual Status Unload(std::string_view name) = 0;
+  // has accepted are answered; then `done`. NotFound, Unavailable (not loaded, or stopping).
+  virtual Status Unload(std::string_view name, StatusCallback done) = 0;
 };
 
 }  // namespace xcloud

@@ -11,7 +11,9 @@
 #include "core/cancel.h"
 #include "core/clock.h"
 #include "core/deadline.h"
+#include "core/shared_bytes.h"
 #include "core/status.h"
+#include "core/tensor.h"
 
 namespace xcloud {
 
@@ -32,12 +34,21 @@ struct StageTimes {
   TimePoint answered;       // result ready for the connection
 };
 
-// One HTTP call for one photo. `image` holds the encoded file (JPEG, PNG, WebP, BMP).
+// What is asked for.
+enum class AnswerKind {
+  kPredictions,  // InferenceResult::predictions: labels, the likeliest first
+  kTensors,      // InferenceResult::outputs: the model's outputs, one row an item
+};
+
+// One call: either one photo (`image`), or the tensors that the model's metadata names (`inputs`),
+// whose first dimension is the number of items. kPredictions is for one item only.
 struct InferenceRequest {
   std::string request_id;
   std::string service;  // "imagenet"
   std::string version;  // empty = the one that the repository serves by default
-  std::string image;
+  SharedBytes image;    // an encoded file: JPEG, PNG, WebP, BMP
+  std::vector<Tensor> inputs;
+  AnswerKind answer = AnswerKind::kPredictions;
   int top_k = 0;  // 0 = the service's own default
   Priority priority = Priority::kNormal;
   TimePoint first_byte;
@@ -52,12 +63,14 @@ struct Prediction {
   float probability = 0.0F;
 };
 
-// The outcome of one InferenceRequest. `predictions` is filled only when status is OK.
+// The outcome of one InferenceRequest. What was asked for is filled only when status is OK. Of a
+// request that left in several batches, `batch_items`, `lane` and `stages` are those of the last.
 struct InferenceResult {
   Status status;
   std::string model;
   std::string version;
   std::vector<Prediction> predictions;  // by falling probability
+  std::vector<Tensor> outputs;          // in the order of ServiceInfo::outputs
   bool synthetic = false;               // made by the null backend: not an answer about the photo
   std::size_t batch_items = 0;          // items in the batch that carried it
   std::string lane;                     // "cpu0/0"

@@ -8,9 +8,7 @@
 namespace xcloud {
 namespace {
 
-// A claimed length costs address space only, and no more than this before bytes come.
-constexpr std::uint64_t kMaxReserveBytes = 4 << 20;
-// The string grows by this as bytes come, so that few unread bytes are zeroed in vain.
+// The budget is taken in steps of this as bytes come, never by what a header claims.
 constexpr std::uint64_t kGrowBytes = 256 * 1024;
 // An unread body of at most this is worth reading to keep the connection: most photos. A client
 // that is told 429 would otherwise pay for a new connection with each retry, and so would we.
@@ -20,11 +18,19 @@ constexpr std::chrono::milliseconds kRetryAfterNoRoom{1000};
 
 }  // namespace
 
+BodyStore::BodyStore(std::uint64_t limit_bytes, MetricsRegistry& metrics)
+    : budget(limit_bytes),
+      direct_bytes(metrics.GetCounter("xcloud_body_bytes_total",
+                                      "Bytes of bodies, by how they got where they are read.",
+                                      {{"path", "direct"}})),
+      copied_bytes(metrics.GetCounter("xcloud_body_bytes_total", "", {{"path", "copied"}})) {}
+
 BodyReader::BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config,
-                       ByteBudget& budget)
+                       BodyStore& store)
     : connection_(connection),
       head_(head),
-      share_(budget),
+      store_(store),
+      share_(store.budget),
       limit_bytes_(static_cast<std::uint64_t>(config.body_limit_bytes)),
       timeout_(std::chrono::milliseconds(config.body_timeout_ms)),
       client_waits_(head.expects_continue),
@@ -59,7 +65,7 @@ std::optional<HttpError> BodyReader::CheckLength() const {
   return std::nullopt;
 }
 
-Task<std::optional<HttpError>> BodyReader::ReadAll(std::string& body, Deadline deadline) {
+Task<std::optional<HttpError>> BodyReader::ReadAll(SharedBytes& body, Deadline deadline) {
   if (complete_) co_return std::nullopt;
   if (auto error = CheckLength()) co_return error;
   deadline_ = deadline;
@@ -82,35 +88,37 @@ Task<std::optional<HttpError>> BodyReader::ReadAll(std::string& body, Deadline d
   co_return error;
 }
 
-Task<std::optional<HttpError>> BodyReader::ReadSized(std::string& body) {
+Task<std::optional<HttpError>> BodyReader::ReadSized(SharedBytes& body) {
   const std::uint64_t total = head_.content_length;
-  body.reserve(std::min(total, kMaxReserveBytes));
+  // Memory for the claimed length: pages that no byte was written to cost address space only.
+  const BodySlotPtr slot = store_.pool.Take(total);
   const std::string_view early = connection_.Buffered().substr(0, total);
-  body.assign(early);
-  connection_.Consume(early.size());
-  std::size_t filled = body.size();
-  if (!share_.GrowTo(filled)) co_return NoRoom();
+  std::size_t filled = early.copy(slot->data(), early.size());
+  connection_.Consume(filled);
+  store_.copied_bytes.Add(filled);
   while (filled < total) {
-    if (filled == body.size()) {
-      const std::uint64_t grown = std::min<std::uint64_t>(total, filled + kGrowBytes);
-      if (!share_.GrowTo(grown)) co_return NoRoom();
-      body.resize(grown);
-    }
-    const std::size_t got =
-        co_await connection_.ReadInto(body.data() + filled, body.size() - filled);
+    const std::uint64_t until = std::min<std::uint64_t>(total, filled + kGrowBytes);
+    if (!share_.GrowTo(until)) co_return NoRoom();
+    const std::size_t got = co_await connection_.ReadInto(slot->data() + filled, until - filled);
     if (got == 0) co_return Ended();
     filled += got;
+    store_.direct_bytes.Add(got);
   }
+  if (!share_.GrowTo(total)) co_return NoRoom();
+  body = SharedBytes(slot, {slot->data(), total});
   co_return std::nullopt;
 }
 
-Task<std::optional<HttpError>> BodyReader::ReadChunked(std::string& body) {
+Task<std::optional<HttpError>> BodyReader::ReadChunked(SharedBytes& body) {
   ChunkedDecoder decoder(limit_bytes_);
+  std::string decoded;
   for (;;) {
-    connection_.Consume(decoder.Feed(connection_.Buffered(), body));
-    if (!share_.GrowTo(body.size())) co_return NoRoom();
+    connection_.Consume(decoder.Feed(connection_.Buffered(), decoded));
+    if (!share_.GrowTo(decoded.size())) co_return NoRoom();
     switch (decoder.state()) {
       case ChunkedDecoder::State::kDone:
+        store_.copied_bytes.Add(decoded.size());
+        body = SharedBytes(std::move(decoded));
         co_return std::nullopt;
       case ChunkedDecoder::State::kTooLarge:
         co_return TooLarge();

@@ -13,7 +13,10 @@
 
 #include "core/config.h"
 #include "core/deadline.h"
+#include "core/metrics.h"
+#include "core/shared_bytes.h"
 #include "http/asio_types.h"
+#include "http/body_pool.h"
 #include "http/byte_budget.h"
 #include "http/connection.h"
 #include "http/head_parser.h"
@@ -21,17 +24,30 @@
 
 namespace xcloud {
 
+// What the bodies of all connections share. Thread safety: as its parts.
+struct BodyStore {
+  BodyStore(std::uint64_t limit_bytes, MetricsRegistry& metrics);
+
+  ByteBudget budget;  // of bytes that are held now
+  BodyPool pool;
+  // Bytes that the kernel wrote where they stay, and bytes that were moved there from the buffer
+  // of the header, chunks or a compressed body.
+  Counter& direct_bytes;
+  Counter& copied_bytes;
+};
+
 class BodyReader {
  public:
   BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config,
-             ByteBudget& budget);
+             BodyStore& store);
 
-  // Lowers the limit of bytes: what this endpoint takes.
-  void LimitTo(std::uint64_t bytes) { limit_bytes_ = std::min(limit_bytes_, bytes); }
+  // Sets the limit of bytes: what this endpoint takes instead of body_limit_bytes.
+  void LimitTo(std::uint64_t bytes) { limit_bytes_ = bytes; }
+  std::uint64_t limit_bytes() const { return limit_bytes_; }
   // The 413 that a Content-Length over the limit deserves.
   std::optional<HttpError> CheckLength() const;
   // The whole body into `body`, or why not. Sends "100 Continue" when the client waits for it.
-  Task<std::optional<HttpError>> ReadAll(std::string& body, Deadline deadline = {});
+  Task<std::optional<HttpError>> ReadAll(SharedBytes& body, Deadline deadline = {});
   // What DiscardRest would say if the client behaves.
   bool CanDiscardRest() const;
   // After the answer: reads and drops what the endpoint did not ask for, when that is little.
@@ -41,8 +57,8 @@ class BodyReader {
   bool complete() const { return complete_; }
 
  private:
-  Task<std::optional<HttpError>> ReadSized(std::string& body);
-  Task<std::optional<HttpError>> ReadChunked(std::string& body);
+  Task<std::optional<HttpError>> ReadSized(SharedBytes& body);
+  Task<std::optional<HttpError>> ReadChunked(SharedBytes& body);
   HttpError TooLarge() const;
   HttpError NoRoom() const;
   // Until body_timeout_ms from now or the deadline.
@@ -52,6 +68,7 @@ class BodyReader {
 
   Connection& connection_;
   const RequestHead& head_;
+  BodyStore& store_;
   BodyShare share_;  // of the bytes of all bodies; until the request ends
   std::uint64_t limit_bytes_;
   const Duration timeout_;

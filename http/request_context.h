@@ -28,6 +28,8 @@ struct RequestContext {
   std::string_view path;   // of the target, as sent
   std::string_view query;  // without '?'
   std::string parameter;   // what the route's {segment} matched, decoded
+  std::string parameter2;  // likewise, of its second {segment}
+  ErrorForm form;          // of the path's front door
   TimePoint first_byte;
   WallTime called_at;
   std::string request_id;
@@ -41,7 +43,7 @@ struct RequestContext {
 
   ServerState& server() { return worker.server; }
   Duration Elapsed() const { return worker.server.clock.Now() - first_byte; }
-  Response Fail(const HttpError& error) const { return ErrorResponse(error, Elapsed()); }
+  Response Fail(const HttpError& error) const { return ErrorResponse(error, Elapsed(), form); }
 };
 
 }  // namespace xcloud

@@ -5,8 +5,6 @@
 #include <cstdio>
 #include <ctime>
 
-#include "http/json_writer.h"
-
 namespace xcloud {
 namespace {
 
@@ -80,13 +78,10 @@ std::string_view ReasonPhrase(int status) {
   }
 }
 
-Response ErrorResponse(const HttpError& error, Duration elapsed) {
+Response ErrorResponse(const HttpError& error, Duration elapsed, ErrorForm form) {
   Response response;
   response.status = error.status;
-  JsonWriter json(response.body);
-  json.BeginObject().Key("code").Integer(error.code).Key("msg").String(error.message);
-  json.Key("data").Null().Key("elapse").Fixed(std::chrono::duration<double>(elapsed).count(), 6);
-  json.EndObject();
+  response.body = WriteError(error, elapsed, form);
   if (!error.allow.empty()) response.headers.emplace_back("Allow", error.allow);
   if (error.retry_after.count() > 0 || error.status == 429) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(error.retry_after).count();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "http/error_form.h"
 #include "http/status_mapping.h"
 
 namespace xcloud {
@@ -26,8 +27,9 @@ struct Response {
   std::string_view payload() const { return body.empty() ? constant_body : body; }
 };
 
-// {"code":N,"msg":"...","data":null,"elapse":s} with Retry-After where the error carries one.
-Response ErrorResponse(const HttpError& error, Duration elapsed);
+// The error as JSON in that form, with Retry-After where it carries one.
+Response ErrorResponse(const HttpError& error, Duration elapsed,
+                       ErrorForm form = ErrorForm::kXCloud);
 // A body of JSON that is written already.
 Response JsonResponse(std::string body);
 

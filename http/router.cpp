@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "core/status.h"
+
 namespace xcloud {
 namespace {
 
@@ -30,7 +32,10 @@ std::string_view TakeSegment(std::string_view& path) {
   return segment;
 }
 
-bool Matches(std::string_view pattern, std::string_view path, std::string_view& parameter) {
+using Parameters = std::array<std::string_view, kMaxParameters>;
+
+bool Matches(std::string_view pattern, std::string_view path, Parameters& parameters) {
+  std::size_t found = 0;
   while (!pattern.empty() && !path.empty()) {
     if (pattern.front() != '/' || path.front() != '/') return false;
     pattern.remove_prefix(1);
@@ -39,7 +44,8 @@ bool Matches(std::string_view pattern, std::string_view path, std::string_view& 
     const std::string_view given = TakeSegment(path);
     if (!wanted.empty() && wanted.front() == '{') {
       if (given.empty()) return false;
-      parameter = given;
+      XC_CHECK(found < kMaxParameters);
+      parameters[found++] = given;
     } else if (wanted != given) {
       return false;
     }
@@ -58,9 +64,9 @@ RouteMatch Router::Match(Verb verb, std::string_view path) const {
   const Verb wanted = verb == Verb::kHead ? Verb::kGet : verb;
   RouteMatch match;
   for (const Route& route : routes_) {
-    std::string_view parameter;
-    if (!Matches(route.pattern, path, parameter)) continue;
-    if (route.verb == wanted) return {&route, parameter, {}};
+    Parameters parameters;
+    if (!Matches(route.pattern, path, parameters)) continue;
+    if (route.verb == wanted) return {&route, parameters, {}};
     AddMethod(match.allow, VerbName(route.verb));
     if (route.verb == Verb::kGet) AddMethod(match.allow, "HEAD");
   }

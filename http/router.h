@@ -4,6 +4,8 @@
 // Thread safety: constant once made; any thread.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,15 +23,17 @@ using Handler = Task<Response> (*)(RequestContext& context);
 
 struct Route {
   Verb verb;
-  std::string_view pattern;  // "/cv/{service}": one {segment} at most, which matches any name
+  std::string_view pattern;  // "/cv/{service}": a {segment} matches any name; two at most
   Handler handler;
   std::string_view name;  // "POST /cv/{service}": for metrics
 };
 
+inline constexpr std::size_t kMaxParameters = 2;
+
 struct RouteMatch {
-  const Route* route = nullptr;  // null: not matched
-  std::string_view parameter;    // what {segment} matched, as sent
-  std::string allow;             // when the path is known: the methods it takes ("GET, HEAD")
+  const Route* route = nullptr;                             // null: not matched
+  std::array<std::string_view, kMaxParameters> parameters;  // what each {segment} matched, as sent
+  std::string allow;  // when the path is known: the methods it takes ("GET, HEAD")
 };
 
 class Router {

@@ -33,7 +33,7 @@ struct HttpServer::Impl {
               clock,
               router,
               pages,
-              ByteBudget(static_cast<std::uint64_t>(config.bodies_limit_bytes)),
+              BodyStore(static_cast<std::uint64_t>(config.bodies_limit_bytes), metrics),
               ConnectionCount(static_cast<std::size_t>(config.max_connections),
                               metrics.GetGauge("xcloud_connections", "Open connections.")),
               ConnectionCount(kMaxRefusals,

@@ -12,7 +12,7 @@
 #include "core/config.h"
 #include "core/inference_service.h"
 #include "core/metrics.h"
-#include "http/byte_budget.h"
+#include "http/body_reader.h"
 #include "http/completion_port.h"
 #include "http/connection_count.h"
 #include "http/page_store.h"
@@ -30,7 +30,7 @@ struct ServerState {
   Clock& clock;
   const Router& router;
   const PageStore& pages;
-  ByteBudget body_bytes;  // of all bodies that are held now
+  BodyStore bodies;  // of all connections
   ConnectionCount connections;
   ConnectionCount refusals;           // over-limit connections that are being told so
   std::atomic<bool> draining{false};  // set once: no new connections, answers close theirs

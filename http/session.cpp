@@ -141,10 +141,12 @@ RequestContext MakeContext(WorkerState& worker, Connection& connection, const Re
       .worker = worker,
       .connection = connection,
       .head = head,
-      .body = BodyReader(connection, head, worker.server.config, worker.server.body_bytes),
+      .body = BodyReader(connection, head, worker.server.config, worker.server.bodies),
       .path = target.substr(0, mark),
       .query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1),
       .parameter = {},
+      .parameter2 = {},
+      .form = ErrorFormOf(target.substr(0, mark)),
       .first_byte = first_byte,
       .called_at = clock.WallNow() -
                    std::chrono::duration_cast<WallTime::duration>(clock.Now() - first_byte),
@@ -197,9 +199,11 @@ std::optional<HttpError> Session::Route(RequestContext& context) {
     error.allow = match.allow;
     return error;
   }
-  auto parameter = PercentDecode(match.parameter, false);
-  if (!parameter) return MakeHttpError(400, "the path has a malformed %-escape");
-  context.parameter = std::move(*parameter);
+  auto first = PercentDecode(match.parameters[0], false);
+  auto second = PercentDecode(match.parameters[1], false);
+  if (!first || !second) return MakeHttpError(400, "the path has a malformed %-escape");
+  context.parameter = std::move(*first);
+  context.parameter2 = std::move(*second);
   handler_ = match.route->handler;
   endpoint_ = match.route->name;
   return std::nullopt;

@@ -194,10 +194,10 @@ Status ModelServer::Prepare(PhotoRequest& photo) const {
   if (stopping_.load()) return Status::Unavailable(kShuttingDown);
   if (Status status = StillWanted(photo, clock_.Now(), "decoded"); !status.ok()) return status;
   const int short_side = definition.reduced_decode ? ReducedShortSide(definition.preprocess) : 0;
-  std::string& encoded = photo.request().image;
-  Result<Image> image = DecodeImage(encoded, limits_, short_side);
+  SharedBytes& encoded = photo.request().image;
+  Result<Image> image = DecodeImage(encoded.view(), limits_, short_side);
   if (!image.ok()) return image.status();
-  std::string().swap(encoded);  // not needed again, and up to the body limit large
+  encoded = {};  // not needed again, and up to the body limit large
   photo.SetDecoded(*std::move(image), devices_.front()->wants_decoded_images());
   photo.stages().decode_end = clock_.Now();
   return StillWanted(photo, clock_.Now(), "queued");

@@ -93,8 +93,9 @@ class ModelServer final : public InferenceService {
   Result<BatchingView> ChangeBatching(std::string_view name, const BatchingPatch& patch) override;
   // Of a service that was found at start; its folder is read again. A load that fails leaves what
   // serves, and ServiceInfo::reason says why it failed.
-  Status Load(std::string_view name) override;
-  Status Unload(std::string_view name) override;
+  Status Load(std::string_view name, StatusCallback done) override;
+  Status Unload(std::string_view name, StatusCallback done) override;
+  Result<ModelStatistics> Statistics(std::string_view name) const override;
 
  private:
   static constexpr const char* kShuttingDown = "the server is shutting down";
@@ -122,6 +123,7 @@ class ModelServer final : public InferenceService {
     std::shared_ptr<ModelLease> retired;  // null = load
     std::uint64_t unloads = 0;            // Upkeep::unloads when the load was asked for
     bool first = false;                   // one of StartLoading
+    std::vector<StatusCallback> done;     // told when it has ended
   };
 
   ModelServer(const std::filesystem::path& root, const std::vector<RepositoryEntry>& entries,

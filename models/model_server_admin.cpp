@@ -345,7 +345,11 @@ Result<BatchingView> ModelServer::ChangeBatching(std::string_view name,
   return control.View();
 }
 
-Status ModelServer::Load(std::string_view name) {
+Result<ModelStatistics> ModelServer::Statistics(std::string_view name) const {
+  return Status::Unsupported("statistics of '" + std::string(name) + "' are not kept yet");
+}
+
+Status ModelServer::Load(std::string_view name, StatusCallback done) {
   MutexLock lock(admin_mutex_);
   const auto upkeep = upkeep_.find(name);
   if (upkeep == upkeep_.end()) {
@@ -361,6 +365,7 @@ Status ModelServer::Load(std::string_view name) {
   Job job;
   job.service = name;
   job.unloads = upkeep->second.unloads;
+  if (done != nullptr) job.done.push_back(std::move(done));
   if (!Enqueue(std::move(job))) return Status::Unavailable(kShuttingDown);
   Service service = services()->find(name)->second;
   if (service.info->state != ServiceState::kReady) {
@@ -371,7 +376,7 @@ Status ModelServer::Load(std::string_view name) {
   return Status::Ok();
 }
 
-Status ModelServer::Unload(std::string_view name) {
+Status ModelServer::Unload(std::string_view name, StatusCallback done) {
   MutexLock lock(admin_mutex_);
   const auto upkeep = upkeep_.find(name);
   if (upkeep == upkeep_.end()) {
@@ -383,6 +388,7 @@ Status ModelServer::Unload(std::string_view name) {
   Job job;
   job.service = name;
   job.retired = upkeep->second.lease;
+  if (done != nullptr) job.done.push_back(std::move(done));
   if (!Enqueue(std::move(job))) return Status::Unavailable(kShuttingDown);
   upkeep->second.lease = nullptr;
   ++upkeep->second.unloads;

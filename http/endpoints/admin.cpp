@@ -109,19 +109,19 @@ Task<Response> HandleBatching(RequestContext& context) {
 Task<Response> HandleChangeBatching(RequestContext& context) {
   if (const auto error = CheckJsonType(context.head)) co_return context.Fail(*error);
   context.body.LimitTo(kMaxPatchBytes);
-  std::string body;
+  SharedBytes body;
   const std::optional<HttpError> error = co_await context.body.ReadAll(body);
   if (error) co_return context.Fail(*error);
-  co_return Change(context, body);
+  co_return Change(context, body.view());
 }
 
 Task<Response> HandleLoad(RequestContext& context) {
-  const Status begun = context.server().service.Load(context.parameter);
+  const Status begun = context.server().service.Load(context.parameter, nullptr);
   co_return Begin(context, begun, "load");
 }
 
 Task<Response> HandleUnload(RequestContext& context) {
-  const Status begun = context.server().service.Unload(context.parameter);
+  const Status begun = context.server().service.Unload(context.parameter, nullptr);
   co_return Begin(context, begun, "unload");
 }
 

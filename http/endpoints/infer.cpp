@@ -94,7 +94,7 @@ std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& i
 }
 
 InferenceRequest MakeRequest(const RequestContext& context, const InferOptions& options,
-                             std::string photo, TimePoint received) {
+                             SharedBytes photo, TimePoint received) {
   InferenceRequest request;
   request.request_id = context.request_id;
   request.service = context.parameter;
@@ -154,7 +154,7 @@ Task<Response> HandleInfer(RequestContext& context) {
   if (const auto error = CheckHead(context, *info, options, type)) {
     co_return Refuse(context, *error);
   }
-  std::string photo;
+  SharedBytes photo;
   // A form may name another deadline, which counts once it is read: until then, the head's.
   std::optional<HttpError> error =
       co_await context.body.ReadAll(photo, DeadlineOf(context, options, *info));

@@ -28,9 +28,9 @@ HttpError WrongType(std::string_view type) {
           std::string(type.substr(0, 100)) + "'");
 }
 
-std::optional<HttpError> TakeFromForm(const std::string& boundary, std::string& body,
+std::optional<HttpError> TakeFromForm(const std::string& boundary, SharedBytes& body,
                                       InferOptions& options) {
-  const auto parts = ParseMultipart(body, boundary);
+  const auto parts = ParseMultipart(body.view(), boundary);
   if (!parts.ok()) return BadImage(parts.status().message());
   for (const Part& part : *parts) {
     if (part.name == "image" || part.name == "imgraw") continue;
@@ -41,9 +41,7 @@ std::optional<HttpError> TakeFromForm(const std::string& boundary, std::string& 
   if (photo == nullptr) photo = FindPart(*parts, "imgraw");
   if (photo == nullptr) return BadImage("the form has no part named 'image' or 'imgraw'");
   if (photo->data.empty()) return BadImage("the form's image part is empty");
-  const auto start = static_cast<std::size_t>(photo->data.data() - body.data());
-  body.resize(start + photo->data.size());
-  body.erase(0, start);
+  body = body.Slice(photo->data);
   return std::nullopt;
 }
 
@@ -75,14 +73,14 @@ std::optional<HttpError> ReadPhotoBodyType(std::string_view content_type,
   return WrongType(content_type);
 }
 
-std::optional<HttpError> TakePhoto(const PhotoBodyType& type, std::string& body,
+std::optional<HttpError> TakePhoto(const PhotoBodyType& type, SharedBytes& body,
                                    InferOptions& options) {
   if (body.empty()) return BadImage("the body is empty: send a photo");
   switch (type.form) {
     case PhotoForm::kMultipart:
       return TakeFromForm(type.boundary, body, options);
     case PhotoForm::kRawIfImage:
-      if (!BeginsAsImage(body)) return WrongType("application/x-www-form-urlencoded");
+      if (!BeginsAsImage(body.view())) return WrongType("application/x-www-form-urlencoded");
       return std::nullopt;
     case PhotoForm::kRaw:
       break;

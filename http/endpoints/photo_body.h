@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/shared_bytes.h"
 #include "http/endpoints/infer_options.h"
 #include "http/status_mapping.h"
 
@@ -30,8 +31,8 @@ struct PhotoBodyType {
 std::optional<HttpError> ReadPhotoBodyType(std::string_view content_type,
                                            std::string_view content_encoding, PhotoBodyType& type);
 
-// Turns `body` into the photo's bytes, in place, and takes the options beside it.
-std::optional<HttpError> TakePhoto(const PhotoBodyType& type, std::string& body,
+// Narrows `body` to the photo's bytes, without copying them, and takes the options beside it.
+std::optional<HttpError> TakePhoto(const PhotoBodyType& type, SharedBytes& body,
                                    InferOptions& options);
 
 }  // namespace xcloud

@@ -10,7 +10,7 @@ using ::testing::MatchesRegex;
 class InferTest : public ServerFixture {
  protected:
   // The photo bytes that reached the service with the newest request.
-  std::string LastPhoto() { return service_.requests().back().image; }
+  std::string LastPhoto() { return std::string(service_.requests().back().image.view()); }
 };
 
 TEST_F(InferTest, AnswersInTheServicesOwnKeys) {

@@ -109,7 +109,7 @@ TEST(RouterTest, TellsUnknownPathsFromWrongMethods) {
   EXPECT_EQ(router.Match(Verb::kGet, "/").route->name, "root");
   EXPECT_EQ(router.Match(Verb::kGet, "/a/1").route->name, "a");
   EXPECT_EQ(router.Match(Verb::kHead, "/a/1").route->name, "a");
-  EXPECT_EQ(router.Match(Verb::kPost, "/a/1").parameter, "1");
+  EXPECT_EQ(router.Match(Verb::kPost, "/a/1").parameters[0], "1");
   EXPECT_EQ(router.Match(Verb::kGet, "/a/b/c").route->name, "abc");
   const RouteMatch wrong = router.Match(Verb::kPut, "/a/1");
   EXPECT_EQ(wrong.route, nullptr);

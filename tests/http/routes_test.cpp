@@ -185,8 +185,11 @@ TEST_F(RoutesTest, AThrowingServiceIs500WithoutItsWords) {
     Result<BatchingView> ChangeBatching(std::string_view, const BatchingPatch&) override {
       return BatchingView{};
     }
-    Status Load(std::string_view) override { return Status::Ok(); }
-    Status Unload(std::string_view) override { return Status::Ok(); }
+    Result<ModelStatistics> Statistics(std::string_view) const override {
+      return ModelStatistics{};
+    }
+    Status Load(std::string_view, StatusCallback) override { return Status::Ok(); }
+    Status Unload(std::string_view, StatusCallback) override { return Status::Ok(); }
   };
   Throwing service;
   HttpServer server(config_, service, call_log_, metrics_, clock_);

@@ -94,7 +94,7 @@ TEST_F(ModelServerBatchingTest, AWrongPatchChangesNothing) {
 TEST_F(ModelServerBatchingTest, AReloadKeepsTheChanges) {
   ServeM();
   ASSERT_TRUE(server_->ChangeBatching("m", MaxBatch(2)).ok());
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   scheduler_.WaitForRemoved(1);
   EXPECT_EQ(LimitsOf(2).max_batch, 2U);
   EXPECT_EQ(server_->Batching("m")->current.version, 2U);
@@ -104,9 +104,9 @@ TEST_F(ModelServerBatchingTest, AReloadKeepsTheChanges) {
 TEST_F(ModelServerBatchingTest, AnUnloadAndALoadKeepTheChanges) {
   ServeM();
   ASSERT_TRUE(server_->ChangeBatching("m", MaxBatch(2)).ok());
-  ASSERT_TRUE(server_->Unload("m").ok());
+  ASSERT_TRUE(server_->Unload("m", nullptr).ok());
   EXPECT_EQ(server_->Batching("m").status().code(), StatusCode::kUnavailable);
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   scheduler_.WaitForAdded(2);
   EXPECT_EQ(LimitsOf(2).max_batch, 2U);
 }
@@ -115,7 +115,7 @@ TEST_F(ModelServerBatchingTest, AChangedModelTomlWins) {
   ServeM();
   ASSERT_TRUE(server_->ChangeBatching("m", MaxBatch(2)).ok());
   AddModel("m", "[model]\nbackend = 'null'\n[batching]\nmax_batch = 8\n");
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   scheduler_.WaitForRemoved(1);
   EXPECT_EQ(LimitsOf(2).max_batch, 8U);
   const auto view = server_->Batching("m");
@@ -127,7 +127,7 @@ TEST_F(ModelServerBatchingTest, AChangedModelTomlWins) {
 TEST_F(ModelServerBatchingTest, AChangeDuringAReloadReachesBothQueues) {
   ServeM();
   scheduler_.before_add_model = [this] { gate_.Pass(); };
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   gate_.WaitForArrivals(1);  // warm, and its queue is being opened with the old limits
   ASSERT_TRUE(server_->ChangeBatching("m", MaxBatch(3)).ok());
   EXPECT_EQ(LimitsOf(1).max_batch, 3U);

@@ -27,7 +27,7 @@ class ModelServerLoadTest : public ModelServerTest {
 
   // What was asked before it is done when this returns. `model` is the number that it gets.
   void WaitForJobs(ModelId model) {
-    ASSERT_TRUE(server_->Load("z").ok());
+    ASSERT_TRUE(server_->Load("z", nullptr).ok());
     scheduler_.WaitForAdded(model);
   }
 };
@@ -38,7 +38,7 @@ TEST_F(ModelServerLoadTest, ALoadServesTheHighestVersionAndTheOldAnswersWhatItAc
   auto running = scheduler_.Take(1);  // as on a lane
   Infer(Request("m"));
   AddVersion("2");
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   clock_.WaitForSleepers(1);  // version 2 is published, version 1 is waited for
   EXPECT_EQ(server_->Find("m")->version, "2");
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kReady);
@@ -70,7 +70,7 @@ TEST_F(ModelServerLoadTest, APhotoThatIsStillDecodedKeepsItsVersionsQueueOpen) {
   Infer(Request("m"));
   gate_.WaitForArrivals(1);
   AddVersion("2");
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   clock_.WaitForSleepers(1);
   gate_.Open();
   Answer(scheduler_.Take(1)[0]);
@@ -82,7 +82,7 @@ TEST_F(ModelServerLoadTest, WhatTheOldVersionDoesNotAnswerInTimeIsRefused) {
   ServeM();
   Infer(Request("m"));
   while (scheduler_.submitted() < 1) std::this_thread::yield();
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   clock_.WaitForSleepers(1);
   clock_.Advance(ModelServer::kDrainLimit);
   EXPECT_EQ(answers_.WaitFor(1)[0].status.code(), StatusCode::kUnavailable);
@@ -94,7 +94,7 @@ TEST_F(ModelServerLoadTest, AFailedLoadLeavesWhatServesAndSaysWhy) {
   ServeM();  // m is model 1, z is 2
   AddVersion("2");
   puppet_->failures["m"] = Status::InvalidArgument("not a TorchScript file");
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   WaitForJobs(3);
   const ServiceInfoPtr info = server_->Find("m");
   EXPECT_EQ(info->state, ServiceState::kReady);
@@ -106,7 +106,7 @@ TEST_F(ModelServerLoadTest, AFailedLoadLeavesWhatServesAndSaysWhy) {
   EXPECT_TRUE(server_->Ready().ok());
 
   puppet_->failures.clear();
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   WaitForJobs(5);
   EXPECT_EQ(server_->Find("m")->version, "2");
   EXPECT_EQ(server_->Find("m")->reason, "");
@@ -119,7 +119,7 @@ TEST_F(ModelServerLoadTest, NothingIsLoadedWhileADeviceIsInQuarantine) {
   faulty.name = "cuda0";
   faulty.state = DeviceState::kQuarantined;
   scheduler_.set_devices({faulty});
-  const Status refused = server_->Load("m");
+  const Status refused = server_->Load("m", nullptr);
   EXPECT_EQ(refused.code(), StatusCode::kUnavailable);
   EXPECT_THAT(refused.message(), HasSubstr("cuda0"));
   EXPECT_EQ(server_->Find("m")->version, "1");
@@ -129,12 +129,12 @@ TEST_F(ModelServerLoadTest, AFolderThatIsGoneOrWrongLeavesWhatServes) {
   AddModel("z");
   ServeM();
   std::filesystem::remove_all(root_.path() / "m" / "1");
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   WaitForJobs(3);
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kReady);
   EXPECT_THAT(server_->Find("m")->reason, HasSubstr("weights are not installed"));
   AddModel("m", "nonsense = 1\n");
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   WaitForJobs(4);
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kReady);
   EXPECT_THAT(server_->Find("m")->reason, HasSubstr("nonsense"));
@@ -147,7 +147,7 @@ TEST_F(ModelServerLoadTest, WhatFailedOrHadNoWeightsCanBeLoadedWithoutLosingRead
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kNoWeights);
   AddVersion("1");
   puppet_->gates["m"] = &gate_;
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   gate_.WaitForArrivals(1);
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kLoading);
   EXPECT_EQ(Admit("m").code(), StatusCode::kUnavailable);
@@ -164,10 +164,10 @@ TEST_F(ModelServerLoadTest, LoadsThatWaitAreOneLoad) {
   AddModel("z");
   Serve();
   puppet_->gates["m"] = &gate_;
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   gate_.WaitForArrivals(1);
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(server_->Load("m").ok());
-  ASSERT_TRUE(server_->Load("z").ok());
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(server_->Load("m", nullptr).ok());
+  ASSERT_TRUE(server_->Load("z", nullptr).ok());
   gate_.Open();
   scheduler_.WaitForAdded(5);
   EXPECT_EQ(scheduler_.models().at(5).name, "z") << "m was loaded twice, not six times";
@@ -176,25 +176,25 @@ TEST_F(ModelServerLoadTest, LoadsThatWaitAreOneLoad) {
 TEST_F(ModelServerLoadTest, UnknownServicesAndAStoppedServerRefuse) {
   AddModel("m");
   Serve();
-  EXPECT_EQ(server_->Load("nobody").code(), StatusCode::kNotFound);
-  EXPECT_EQ(server_->Load("../m").code(), StatusCode::kNotFound);
-  EXPECT_EQ(server_->Unload("nobody").code(), StatusCode::kNotFound);
+  EXPECT_EQ(server_->Load("nobody", nullptr).code(), StatusCode::kNotFound);
+  EXPECT_EQ(server_->Load("../m", nullptr).code(), StatusCode::kNotFound);
+  EXPECT_EQ(server_->Unload("nobody", nullptr).code(), StatusCode::kNotFound);
   server_->Stop();
-  EXPECT_EQ(server_->Load("m").code(), StatusCode::kUnavailable);
-  EXPECT_EQ(server_->Unload("m").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(server_->Load("m", nullptr).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(server_->Unload("m", nullptr).code(), StatusCode::kUnavailable);
 }
 
 TEST_F(ModelServerLoadTest, AnUnloadRefusesNewcomersAndAnswersWhatWasAccepted) {
   ServeM();
   Infer(Request("m"));
   auto waiting = scheduler_.Take(1);
-  ASSERT_TRUE(server_->Unload("m").ok());
+  ASSERT_TRUE(server_->Unload("m", nullptr).ok());
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kUnloaded);
   EXPECT_EQ(server_->Find("m")->reason, "unloaded by an operator");
   EXPECT_THAT(Admit("m").message(), HasSubstr("unloaded by an operator"));
   EXPECT_THAT(Metrics(), HasSubstr("xcloud_service_ready{model=\"m\"} 0"));
   EXPECT_EQ(server_->Ready().message(), "no service is ready; unloaded: m");
-  EXPECT_EQ(server_->Unload("m").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(server_->Unload("m", nullptr).code(), StatusCode::kUnavailable);
   Infer(Request("m"));
   EXPECT_EQ(answers_.WaitFor(1)[0].status.code(), StatusCode::kUnavailable);
   clock_.WaitForSleepers(1);
@@ -208,9 +208,9 @@ TEST_F(ModelServerLoadTest, AnUnloadRefusesNewcomersAndAnswersWhatWasAccepted) {
 TEST_F(ModelServerLoadTest, WhatWasUnloadedCanBeLoadedAgain) {
   AddModel("z");
   ServeM();
-  ASSERT_TRUE(server_->Unload("m").ok());
+  ASSERT_TRUE(server_->Unload("m", nullptr).ok());
   EXPECT_TRUE(server_->Ready().ok()) << "z serves";
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   WaitForJobs(4);
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kReady);
   EXPECT_EQ(server_->Find("m")->reason, "");
@@ -223,10 +223,10 @@ TEST_F(ModelServerLoadTest, AnUnloadVoidsTheLoadThatRunsAndTheOneThatWaits) {
   AddModel("z");
   Serve();
   puppet_->gates["m"] = &gate_;
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   gate_.WaitForArrivals(1);
-  ASSERT_TRUE(server_->Load("m").ok());
-  ASSERT_TRUE(server_->Unload("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
+  ASSERT_TRUE(server_->Unload("m", nullptr).ok());
   gate_.Open();
   WaitForJobs(4);  // m, z, the load that was void, z
   EXPECT_EQ(scheduler_.models().at(4).name, "z");
@@ -238,10 +238,10 @@ TEST_F(ModelServerLoadTest, AnUnloadVoidsTheLoadThatRunsAndTheOneThatWaits) {
 TEST_F(ModelServerLoadTest, ALoadAfterAnUnloadWinsOverTheLoadThatRan) {
   ServeM();
   puppet_->gates["m"] = &gate_;
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   gate_.WaitForArrivals(1);
-  ASSERT_TRUE(server_->Unload("m").ok());
-  ASSERT_TRUE(server_->Load("m").ok());
+  ASSERT_TRUE(server_->Unload("m", nullptr).ok());
+  ASSERT_TRUE(server_->Load("m", nullptr).ok());
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kLoading);
   gate_.Open();
   scheduler_.WaitForAdded(3);
@@ -255,7 +255,7 @@ TEST_F(ModelServerLoadTest, StopDoesNotWaitForWhatIsLetGo) {
   ServeM();
   Infer(Request("m"));
   while (scheduler_.submitted() < 1) std::this_thread::yield();
-  ASSERT_TRUE(server_->Unload("m").ok());
+  ASSERT_TRUE(server_->Unload("m", nullptr).ok());
   clock_.WaitForSleepers(1);
   server_->Stop();
   EXPECT_EQ(answers_.WaitFor(1)[0].status.code(), StatusCode::kUnavailable);
@@ -268,8 +268,8 @@ TEST_F(ModelServerLoadTest, RequestsOfOneModelGoOnWhileAnotherComesAndGoes) {
   Serve();
   ModelId added = 2;
   for (int round = 0; round < 5; ++round) {
-    ASSERT_TRUE(server_->Unload("b").ok());
-    ASSERT_TRUE(server_->Load("b").ok());
+    ASSERT_TRUE(server_->Unload("b", nullptr).ok());
+    ASSERT_TRUE(server_->Load("b", nullptr).ok());
     Infer(Request("a"));
     Answer(scheduler_.Take(1)[0]);
     scheduler_.WaitForAdded(++added);

@@ -32,6 +32,11 @@ class PuppetInferenceService final : public InferenceService {
     info.backend = "puppet";
     info.state = ServiceState::kReady;
     info.label_count = 3;
+    info.platform = "puppet";
+    info.inputs = {{"image", DataType::kBytes, {-1, 1}}};
+    info.outputs = {{"probabilities", DataType::kFp32, {-1, 3}}};
+    info.labels = std::make_shared<const std::vector<std::string>>(
+        std::vector<std::string>{"cat", "bird", "dog"});
     AddService(info);
     answer.model = name;
     answer.version = "1";
@@ -62,6 +67,15 @@ class PuppetInferenceService final : public InferenceService {
   void SetChange(Status status) {
     MutexLock lock(mutex_);
     change_ = std::move(status);
+  }
+  void SetStatistics(ModelStatistics statistics) {
+    MutexLock lock(mutex_);
+    statistics_ = std::move(statistics);
+  }
+  // How a load or unload that has begun ends.
+  void SetOperation(Status status) {
+    MutexLock lock(mutex_);
+    operation_ = std::move(status);
   }
   void Hold() {
     MutexLock lock(mutex_);
@@ -150,8 +164,18 @@ class PuppetInferenceService final : public InferenceService {
     ++batching_.current.version;
     return batching_;
   }
-  Status Load(std::string_view name) override { return Operate("load ", name); }
-  Status Unload(std::string_view name) override { return Operate("unload ", name); }
+  // Ends at once, as SetOperation says.
+  Status Load(std::string_view name, StatusCallback done) override {
+    return Operate("load ", name, std::move(done));
+  }
+  Status Unload(std::string_view name, StatusCallback done) override {
+    return Operate("unload ", name, std::move(done));
+  }
+  Result<ModelStatistics> Statistics(std::string_view name) const override {
+    MutexLock lock(mutex_);
+    if (Find(name) == nullptr) return Status::NotFound("no service named " + std::string(name));
+    return statistics_;
+  }
 
   // 1 ms to wait for decode, 2 of decode, 3 of queue, 4 of staging, 5 of infer after `received`.
   static void FillStages(const InferenceRequest& request, InferenceResult& result) {
@@ -171,10 +195,15 @@ class PuppetInferenceService final : public InferenceService {
   InferenceResult answer;
 
  private:
-  Status Operate(const std::string& what, std::string_view name) {
-    MutexLock lock(mutex_);
-    if (Find(name) == nullptr) return Status::NotFound("no service named " + std::string(name));
-    operations_.push_back(what + std::string(name));
+  Status Operate(const std::string& what, std::string_view name, StatusCallback done) {
+    Status ended;
+    {
+      MutexLock lock(mutex_);
+      if (Find(name) == nullptr) return Status::NotFound("no service named " + std::string(name));
+      operations_.push_back(what + std::string(name));
+      ended = operation_;
+    }
+    if (done != nullptr) done(std::move(ended));
     return Status::Ok();
   }
 
@@ -189,6 +218,8 @@ class PuppetInferenceService final : public InferenceService {
   std::vector<DeviceHealth> devices_ XC_GUARDED_BY(mutex_);
   BatchingView batching_ XC_GUARDED_BY(mutex_);
   Status change_ XC_GUARDED_BY(mutex_);
+  Status operation_ XC_GUARDED_BY(mutex_);
+  ModelStatistics statistics_ XC_GUARDED_BY(mutex_);
   std::vector<BatchingPatch> patches_ XC_GUARDED_BY(mutex_);
   std::vector<std::string> operations_ XC_GUARDED_BY(mutex_);
   std::deque<HeldRequest> held_ XC_GUARDED_BY(mutex_);
