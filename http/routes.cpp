@@ -24,6 +24,9 @@ constexpr Route kRoutes[] = {
      "PATCH /admin/models/{name}/batching"},
     {Verb::kPost, "/admin/models/{name}/load", HandleLoad, "POST /admin/models/{name}/load"},
     {Verb::kPost, "/admin/models/{name}/unload", HandleUnload, "POST /admin/models/{name}/unload"},
+    {Verb::kPost, "/v2/models/{model}/infer", HandleV2Infer, "POST /v2/models/{model}/infer"},
+    {Verb::kPost, "/v2/models/{model}/versions/{version}/infer", HandleV2Infer,
+     "POST /v2/models/{model}/versions/{version}/infer"},
     {Verb::kGet, "/", HandleIndexPage, "GET /"},
     {Verb::kGet, "/assets/{name}", HandleAsset, "GET /assets/{name}"},
 };
