@@ -221,7 +221,7 @@ TEST(InferRequestTest, RefusesBinaryDataThatDoesNotAddUp) {
   EXPECT_THAT(input("5", Bytes({"a"}), "BYTES"), HasSubstr("expected 2 string elements"));
   EXPECT_THAT(input("12", Bytes({"", "", ""}), "BYTES"),
               HasSubstr("unexpected number of string elements 3"));
-  EXPECT_THAT(input("3", "\1\0\0", "BYTES"), HasSubstr("incomplete string data"));
+  EXPECT_THAT(input("3", std::string("\1\0\0", 3), "BYTES"), HasSubstr("incomplete string data"));
   EXPECT_THAT(input("5", std::string("\xFF\xFF\xFF\xFF.", 5), "BYTES"),
               HasSubstr("incomplete string data"));
   EXPECT_EQ(Refused(One(kGood), "left over", true).message(),
