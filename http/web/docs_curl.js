@@ -10,13 +10,16 @@ function partArgument({ name, value }) {
   return ['--form-string', `${name}=${value}`];
 }
 
-// {method, url, headers, type, parts, file, text}: as docs_form.js makes it.
+// {method, url, headers, type, parts, photoPart, file, text}: as docs_form.js makes it. A file that is
+// not chosen yet is called photo.jpg.
 export function curlLine(request) {
   const words = ['curl'];
   for (const [name, value] of Object.entries(request.headers)) words.push('-H', `${name}: ${value}`);
   const multipart = request.type === 'multipart/form-data';
-  const parts = request.parts.length > 0 || !multipart
-    ? request.parts : [{ name: 'image', value: new File([], 'photo.jpg') }];
+  const parts = [...request.parts];
+  if (request.photoPart && !parts.some(({ value }) => value instanceof Blob)) {
+    parts.unshift({ name: request.photoPart, value: new File([], 'photo.jpg') });
+  }
   let implied = 'GET';
   if (request.type !== null) {
     implied = 'POST';

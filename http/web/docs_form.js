@@ -117,7 +117,8 @@ export class OperationForm {
     }
   }
 
-  // What would be sent now: {method, url, headers, body}, for fetch and for curl alike.
+  // What would be sent now, for fetch and for curl alike: {method, url, headers, type, parts,
+  // photoPart, file, text}; `file` null = not chosen yet, undefined = the body is no file.
   #request() {
     const query = new URLSearchParams();
     const headers = {};
@@ -131,6 +132,7 @@ export class OperationForm {
     const text = query.toString();
     return { method: this.#operation.method.toUpperCase(), headers, type: this.#type?.value ?? null,
       url: location.origin + path + (text ? `?${text}` : ''), parts: this.#filledParts(),
+      photoPart: this.#parts.find(({ input }) => input.type === 'file')?.name,
       file: this.#file ? this.#file.files[0] ?? null : undefined, text: this.#text?.value };
   }
 
