@@ -129,7 +129,7 @@ std::vector<PathItem> Writer::CollectPaths() const {
   std::vector<PathItem> items;
   for (const Route& route : source_.routes) {
     const Operation* operation = FindOperation(route.name);
-    if (operation == nullptr) continue;
+    if (operation == nullptr || !route.name.ends_with(route.pattern)) continue;
     if (route.pattern != kServicePath) {
       ItemOf(items, std::string(route.pattern)).entries.push_back({&route, operation, nullptr});
       continue;
@@ -224,14 +224,18 @@ std::vector<std::string> Writer::NamesOf(std::string_view path, std::string_view
 
 void Writer::WriteResponses(const Entry& entry) {
   const Operation& operation = *entry.operation;
-  json_.Key("responses").BeginObject().Key(std::to_string(operation.success));
+  const std::string success = std::to_string(operation.success);
+  json_.Key("responses").BeginObject().Key(success);
   if (entry.service != nullptr && operation.answer == "Answer") {
     WriteServiceAnswer(*entry.service);
   } else {
     WriteRef(json_, "responses", operation.answer);
   }
-  for (const std::string_view status : SplitWords(operation.refusals)) WriteRefusal(entry, status);
-  for (const std::string_view status : SplitWords(kEveryRefusal)) WriteRefusal(entry, status);
+  for (const std::string_view list : {operation.refusals, kEveryRefusal}) {
+    for (const std::string_view status : SplitWords(list)) {
+      if (status != success) WriteRefusal(entry, status);
+    }
+  }
   json_.EndObject();
 }
 

@@ -2,7 +2,8 @@
 // now.
 //
 // /cv/{service} becomes one path a service, with its own words and its answer's own keys, and
-// x-state while it is not ready; the other {segments} list the names that there are.
+// x-state while it is not ready; the other {segments} list the names that there are. A row of the
+// route table that has another row's name is an alias of it and is not listed.
 // Thread safety: pure functions; any thread. Takes about 0.2 ms: a scrape's worth, so it is not
 // kept between requests.
 #pragma once

@@ -18,9 +18,9 @@ struct Operation {
   std::string_view parameters = {};  // of query and headers; those of the path are in the pattern
   std::string_view body = {};        // a request body; empty = takes none
   std::string_view answer;           // the response of `success`
-  int success = 200;
-  std::string_view refusals = {};   // statuses beside kEveryRefusal: "404 413"
-  std::string_view not_ready = {};  // the response of its 503, where that is not the error form
+  int success = 200;                 // 501: known, and not supported
+  std::string_view refusals = {};    // statuses beside kEveryRefusal: "404 413"
+  std::string_view not_ready = {};   // the response of its 503, where that is not the error form
 };
 
 // What every route may answer, whatever it does: the request could not be read (400, 408, 417, 431,

@@ -31,7 +31,8 @@ constexpr Component kSchemas[] = {
       "properties": {
         "live": {"type": "boolean"},
         "ready": {"type": "boolean"},
-        "name": {"type": "string"}
+        "name": {"type": "string"},
+        "error": {"type": "string", "description": "Why it is not ready."}
       }
     })"},
     {"TensorMetadata", R"({
@@ -158,7 +159,18 @@ constexpr Component kSchemas[] = {
     })"},
     {"RepositoryChange", R"({
       "type": "object", "properties": {"parameters": {"type": "object"}}})"},
-    {"Logging", R"({"type": "object"})"},
+    {"Done", R"({"type": "object"})"},
+    {"Logging", R"({
+      "type": "object",
+      "properties": {
+        "log_file": {"type": "string"},
+        "log_info": {"type": "boolean"},
+        "log_warning": {"type": "boolean"},
+        "log_error": {"type": "boolean"},
+        "log_verbose_level": {"type": "integer", "minimum": 0},
+        "log_format": {"type": "string"}
+      }
+    })"},
     {"Ping", R"({
       "type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}})"},
     {"PredictionForm", R"({
@@ -178,7 +190,7 @@ constexpr Component kSchemas[] = {
         "type": "object",
         "required": ["modelName"],
         "properties": {"modelName": {"type": "string"}, "modelUrl": {"type": "string"}}
-      }}}
+      }}, "nextPageToken": {"type": "string"}}
     })"},
     {"TorchServeModel", R"({"type": "array", "items": {"type": "object"}})"},
 };

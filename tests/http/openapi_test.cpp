@@ -40,13 +40,21 @@ const std::set<std::string_view> kAwaited = {
     "POST /v2/repository/models/{model}/unload",
     "GET /v2/logging",
     "POST /v2/logging",
+    "GET /v2/trace/setting",
+    "POST /v2/trace/setting",
+    "GET /v2/models/{model}/trace/setting",
+    "POST /v2/models/{model}/trace/setting",
     "GET /ping",
     "POST /predictions/{model}",
     "PUT /predictions/{model}",
     "POST /predictions/{model}/{version}",
+    "PUT /predictions/{model}/{version}",
     "GET /models",
     "GET /models/{model}",
+    "GET /models/{model}/{version}",
     "POST /cv/mcloud/{service}",
+    "PUT /cv/mcloud/{service}",
+    "GET /cv/mcloud/{service}",
 };
 
 std::vector<Operation> AllOperations() {
@@ -99,10 +107,23 @@ TEST(OperationsTest, EveryRowHasARoute) {
   }
 }
 
-TEST(OperationsTest, ARoutesNameIsItsMethodAndPattern) {
+// The rows of the route table that are not another's alias.
+std::set<std::string_view> DocumentedRoutes() {
+  std::set<std::string_view> names;
+  for (const Route& route : Routes()) {
+    if (route.name.ends_with(route.pattern)) names.insert(route.name);
+  }
+  return names;
+}
+
+TEST(OperationsTest, ARoutesNameIsItsMethodAndPatternOrAnothersName) {
+  const auto documented = DocumentedRoutes();
   for (const Route& route : Routes()) {
     const std::string name(route.name);
-    EXPECT_EQ(name.substr(name.find(' ') + 1), route.pattern);
+    EXPECT_TRUE(documented.count(route.name) > 0) << name;
+    if (route.name.ends_with(route.pattern)) {
+      EXPECT_EQ(name.substr(name.find(' ') + 1), route.pattern);
+    }
   }
 }
 
@@ -185,7 +206,7 @@ TEST_F(OpenApiTest, HasEveryRouteOnceAndOnePathAService) {
       EXPECT_TRUE(ids.insert(operation["operationId"]).second) << operation["operationId"];
     }
   }
-  EXPECT_EQ(operations, Routes().size()) << "one service: as many as there are routes";
+  EXPECT_EQ(operations, DocumentedRoutes().size()) << "one service: as many as there are routes";
   EXPECT_THAT(ids, Contains("post_cv_demo"));
   ExpectReferencesResolve(document, document);
 }
