@@ -4,9 +4,9 @@
 #include <charconv>
 #include <utility>
 
-#include "core/priority_name.h"
 #include "http/error_form.h"
 #include "http/json_writer.h"
+#include "http/openapi/component_writer.h"
 #include "http/openapi/components.h"
 #include "http/openapi/operation.h"
 
@@ -28,14 +28,6 @@ struct PathItem {
   std::vector<Entry> entries;
 };
 
-std::string Ref(std::string_view kind, std::string_view name) {
-  return "#/components/" + std::string(kind) + "/" + std::string(name);
-}
-
-void WriteRef(JsonWriter& json, std::string_view kind, std::string_view name) {
-  json.BeginObject().Key("$ref").String(Ref(kind, name)).EndObject();
-}
-
 void WriteStrings(JsonWriter& json, const std::vector<std::string>& texts) {
   json.BeginArray();
   for (const std::string& text : texts) json.String(text);
@@ -46,7 +38,8 @@ void WriteStrings(JsonWriter& json, const std::vector<std::string>& texts) {
 std::string OperationId(std::string_view method, std::string_view path) {
   std::string id(method);
   for (const char c : path) {
-    const bool word = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    // A model's name has - and _ as well: they tell two models apart.
+    const bool word = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
     if (word) {
       id += c;
     } else if (id.back() != '_') {
@@ -81,9 +74,6 @@ class Writer {
   void WriteRefusal(const Entry& entry, std::string_view status);
   void WriteServiceAnswer(const ServiceInfo& info);
   void WriteItem(const AnswerForm& form);
-  void WriteContent(std::string_view content);
-  void WriteHeaders(std::string_view headers);
-  void WriteComponents();
 
   const OpenApiSource& source_;
   std::string out_;
@@ -103,7 +93,7 @@ std::string Writer::Write() {
   json_.EndArray().Key("paths").BeginObject();
   for (const PathItem& item : CollectPaths()) WritePath(item);
   json_.EndObject();
-  WriteComponents();
+  WriteComponents(json_);
   json_.EndObject();
   return std::move(out_);
 }
@@ -258,14 +248,14 @@ void Writer::WriteRefusal(const Entry& entry, std::string_view status) {
   int number = 0;
   std::from_chars(status.data(), status.data() + status.size(), number);
   json_.Key(status).BeginObject();
-  json_.Key("$ref").String(Ref("responses", RefusalForm(entry, status)));
+  json_.Key("$ref").String("#/components/responses/" + std::string(RefusalForm(entry, status)));
   json_.Key("description").String(RefusalDescription(number)).EndObject();
 }
 
 // As the response Answer, with the keys of this service's items.
 void Writer::WriteServiceAnswer(const ServiceInfo& info) {
   json_.BeginObject().Key("description").String("What is in the photo.");
-  WriteHeaders("Server-Timing");
+  WriteHeaders(json_, "Server-Timing");
   json_.Key("content").BeginObject().Key("application/json").BeginObject();
   json_.Key("schema").BeginObject().Key("allOf").BeginArray();
   WriteRef(json_, "schemas", "Answer");
@@ -294,79 +284,10 @@ void Writer::WriteItem(const AnswerForm& form) {
   json_.EndObject().EndObject();
 }
 
-void Writer::WriteContent(std::string_view content) {
-  json_.Key("content").BeginObject();
-  for (const std::string_view form : SplitWords(content)) {
-    const std::size_t equals = form.find('=');
-    json_.Key(form.substr(0, equals)).BeginObject().Key("schema");
-    const auto schemas = equals == form.npos ? std::vector<std::string_view>{}
-                                             : SplitWords(form.substr(equals + 1), '|');
-    if (schemas.empty()) {
-      json_.BeginObject().Key("type").String("string");
-      if (!form.starts_with("text/")) json_.Key("format").String("binary");
-      json_.EndObject();
-    } else if (schemas.size() == 1) {
-      WriteRef(json_, "schemas", schemas.front());
-    } else {
-      json_.BeginObject().Key("anyOf").BeginArray();
-      for (const std::string_view schema : schemas) WriteRef(json_, "schemas", schema);
-      json_.EndArray().EndObject();
-    }
-    json_.EndObject();
-  }
-  json_.EndObject();
-}
-
-void Writer::WriteHeaders(std::string_view headers) {
-  json_.Key("headers").BeginObject();
-  for (const std::string_view list : {std::string_view("X-Request-Id traceresponse"), headers}) {
-    for (const std::string_view name : SplitWords(list)) {
-      json_.Key(name);
-      WriteRef(json_, "headers", name);
-    }
-  }
-  json_.EndObject();
-}
-
-void Writer::WriteComponents() {
-  json_.Key("components").BeginObject().Key("schemas").BeginObject();
-  for (const auto& list : {OwnSchemas(), ProtocolSchemas()}) {
-    for (const Component& schema : list) json_.Key(schema.name).Raw(schema.json);
-  }
-  json_.EndObject().Key("parameters").BeginObject();
-  for (const Component& parameter : Parameters()) json_.Key(parameter.name).Raw(parameter.json);
-  json_.EndObject().Key("headers").BeginObject();
-  for (const Component& header : Headers()) json_.Key(header.name).Raw(header.json);
-  json_.EndObject().Key("requestBodies").BeginObject();
-  for (const BodyComponent& body : RequestBodies()) {
-    json_.Key(body.name).BeginObject().Key("required").Bool(body.required);
-    WriteContent(body.content);
-    json_.EndObject();
-  }
-  json_.EndObject().Key("responses").BeginObject();
-  for (const ResponseComponent& response : Responses()) {
-    json_.Key(response.name).BeginObject().Key("description").String(response.description);
-    WriteHeaders(response.headers);
-    if (!response.content.empty()) WriteContent(response.content);
-    json_.EndObject();
-  }
-  json_.EndObject().EndObject();
-}
-
 }  // namespace
 
 std::string WriteOpenApi(const OpenApiSource& source) {
   return Writer(source).Write();
-}
-
-std::vector<std::string_view> SplitWords(std::string_view text, char separator) {
-  std::vector<std::string_view> words;
-  while (!text.empty()) {
-    const std::size_t end = text.find(separator);
-    if (end != 0) words.push_back(text.substr(0, end));
-    text = end == text.npos ? std::string_view() : text.substr(end + 1);
-  }
-  return words;
 }
 
 }  // namespace xcloud

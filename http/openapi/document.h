@@ -29,7 +29,4 @@ struct OpenApiSource {
 // A route without a row in the operations is left out (the test of the tables fails for it).
 std::string WriteOpenApi(const OpenApiSource& source);
 
-// The words of a text that blanks separate: how the tables hold lists.
-std::vector<std::string_view> SplitWords(std::string_view text, char separator = ' ');
-
 }  // namespace xcloud

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "http/openapi/component_writer.h"
 #include "http/openapi/components.h"
 #include "http/openapi/operation.h"
 #include "tests/http/server_fixture.h"
@@ -236,6 +237,25 @@ TEST_F(OpenApiTest, AServiceHasItsOwnWordsItemsAndState) {
   EXPECT_EQ(item["required"], Json({"name", "id", "score"}));
   EXPECT_EQ(item["additionalProperties"], false);
   EXPECT_EQ(ItemOf(document, "/cv/demo")["required"], Json({"category", "prob"}));
+}
+
+TEST_F(OpenApiTest, OperationIdsTellEveryNameApart) {
+  for (const char* name : {"a-b", "a_b", "a__b"}) {
+    ServiceInfo info;
+    info.name = name;
+    info.route = std::string("/cv/") + name;
+    service_.AddService(info);
+  }
+  Start();
+  std::set<std::string> ids;
+  std::size_t operations = 0;
+  for (const Json& path : Document()["paths"]) {
+    for (const Json& operation : path) {
+      ids.insert(operation["operationId"].get<std::string>());
+      ++operations;
+    }
+  }
+  EXPECT_EQ(ids.size(), operations);
 }
 
 TEST_F(OpenApiTest, SegmentsListTheNamesThatThereAre) {
