@@ -135,6 +135,13 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
           "any lets whoever reaches the port change and unload models; so does loopback behind a "
           "proxy here that sends no X-Forwarded-For: use off there"},
          c.admin, {"loopback", "any", "off"});
+  v.Flag({"metrics", "GET /metrics, for Prometheus, on `port`", "names models and their traffic"},
+         c.metrics);
+  v.Integer({"metrics_port",
+             "GET /metrics, and nothing else, on a port of its own as well; 0 = none. It has a "
+             "thread of its own, and answers while `port` drains",
+             ""},
+            c.metrics_port, 0, 65'535);
 }
 
 void VisitDecode(OptionVisitor& v, DecodeConfig& c) {

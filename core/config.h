@@ -30,6 +30,8 @@ struct ServerConfig {
   std::int64_t answer_timeout_ms = 30'000;
   std::int64_t drain_timeout_ms = 10'000;
   std::string admin = "loopback";
+  bool metrics = true;
+  std::int64_t metrics_port = 0;
 };
 
 struct DecodeConfig {

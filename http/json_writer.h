@@ -28,6 +28,8 @@ class JsonWriter {
   JsonWriter& Fixed(double value, int decimals);
   JsonWriter& Bool(bool value);
   JsonWriter& Null();
+  // A value that is JSON already.
+  JsonWriter& Raw(std::string_view json);
 
  private:
   JsonWriter& Open(char bracket);

@@ -12,6 +12,8 @@ Task<Response> HandleInfer(RequestContext& context);        // infer.cpp
 Task<Response> HandleServicePage(RequestContext& context);  // pages.cpp
 Task<Response> HandleIndexPage(RequestContext& context);
 Task<Response> HandleAsset(RequestContext& context);
+Task<Response> HandleDocsPage(RequestContext& context);
+Task<Response> HandleOpenApi(RequestContext& context);      // openapi.cpp
 Task<Response> HandleServiceList(RequestContext& context);  // services.cpp
 Task<Response> HandleService(RequestContext& context);
 Task<Response> HandleDeviceList(RequestContext& context);  // devices.cpp
