@@ -108,7 +108,7 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
   v.Integer({"v2_body_limit_bytes",
              "likewise of the Open Inference Protocol, whose tensors are larger than photos; also "
              "of one tensor made from JSON",
-             "JSON of this size holds up one io thread while it is read: about 10 ms a MB"},
+             "JSON of this size holds up one io thread while it is read: about 7 ms a MB"},
             c.v2_body_limit_bytes, 1024, kGiB);
   v.Integer(
       {"bodies_limit_bytes", "bodies of all connections together; more is 503 with Retry-After",
