@@ -4,6 +4,7 @@ async, and with plain HTTP: each type in JSON and binary, photos, classes, raw b
 import asyncio
 import http.client
 import json
+import socket
 import struct
 import unittest
 
@@ -67,7 +68,9 @@ class InferTest(unittest.TestCase):
                     echo_model('floats', ('X', 'FP32', [-1])),
                     echo_model('pair', ('X', 'FP32', [2]), ('Y', 'INT32', [2])),
                     echo_model('grid', ('X', 'FP16', [-1, -1])),
-                    echo_model('words', ('X', 'BYTES', [1]))],
+                    echo_model('words', ('X', 'BYTES', [1])),
+                    server.null_model('slow', labels=LABELS,
+                                      toml='[batching]\nmax_batch = 1\n[null]\nbase_ms = 400')],
             settings={'server.v2_body_limit_bytes': LIMIT})
         cls.addClassCleanup(cls.server.stop)
 
@@ -369,15 +372,27 @@ class InferTest(unittest.TestCase):
             self.client.infer('floats', x, priority=priority, timeout=60_000_000)
         self.assert_refused(504, 'deadline', 'floats', x, timeout=1)
 
-    def test_a_client_that_gives_up_does_not_hurt_the_next(self):
-        impatient = triton.InferenceServerClient(self.server.address, network_timeout=0.000001)
-        self.addCleanup(impatient.close)
+    def test_clients_that_give_up_do_not_hurt_the_next(self):
         x = np.zeros((1, 500_000), np.float32)
-        for _ in range(5):
-            with self.assertRaises(Exception):
-                impatient.infer('floats', [tensor_input('X', x)])
+        body = x.tobytes()
+        head = ('POST /v2/models/floats/infer HTTP/1.1\r\nHost: x\r\n'
+                f'Content-Length: {len(body)}\r\n'
+                'Inference-Header-Content-Length: 0\r\n\r\n').encode()
+        for sent in (0, 1000, len(body) // 2, len(body)) * 3:
+            with socket.create_connection(('127.0.0.1', self.server.port)) as gone:
+                # No time to linger: it ends with a reset, unread answer and all.
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+                gone.sendall(head + body[:sent])
         got = self.client.infer('floats', [tensor_input('X', x)]).as_numpy('OUT_X')
         np.testing.assert_array_equal(got, x)
+
+    def test_a_client_that_times_out_can_ask_again(self):
+        impatient = triton.InferenceServerClient(self.server.address, network_timeout=0.05)
+        self.addCleanup(impatient.close)
+        with self.assertRaises((OSError, InferenceServerException)):
+            impatient.infer('slow', [photo_input(server.photo())])
+        got = self.client.infer('slow', [photo_input(server.photo())])
+        self.assertEqual(got.as_numpy('probabilities').shape, (1, len(LABELS)))
 
     # The async client
 
