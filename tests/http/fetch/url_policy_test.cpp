@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -96,6 +97,34 @@ TEST(UrlPolicyTest, AcceptsTheLongestUrlAndNotOneMore) {
   const std::string longest = start + std::string(2048 - start.size(), 'a');
   EXPECT_EQ(CodeOf(policy, longest), StatusCode::kOk);
   EXPECT_EQ(CodeOf(policy, longest + "a"), StatusCode::kInvalidArgument);
+}
+
+// Whatever gets through, however it was made, has one reading: ours, curl's, and ours again.
+TEST(UrlPolicyTest, WhatItLetsThroughReadsTheSameAgain) {
+  const UrlPolicy policy = Policy({"*", "*:8080"});
+  const std::vector<std::string> pieces = {
+      "http://", "https://", "HTTP://", "ftp://", "//",  "/",         "\\",     "?", "#",
+      "@",       ":",        ":80",     ":8080",  "a.b", "127.0.0.1", "0x7f.1", "1", ".",
+      "..",      "[::1]",    "[",       "]",      "%2e", "%00",       "user",   "-", "_",
+      "xn--a",   "\r\n",     " ",       "\u3002", "&",   ";",         "=x"};
+  std::mt19937_64 random(20261124);
+  std::size_t accepted = 0;
+  for (int round = 0; round < 50'000; ++round) {
+    std::string url = round % 4 == 0 ? "" : "http://";
+    const std::size_t count = 1 + random() % 8;
+    for (std::size_t i = 0; i < count; ++i) url += pieces[random() % pieces.size()];
+    const Result<CheckedUrl> first = policy.Check(url);
+    if (!first.ok()) continue;
+    ++accepted;
+    const Result<CheckedUrl> second = policy.Check(first->text);
+    ASSERT_TRUE(second.ok()) << url << " became " << first->text;
+    EXPECT_EQ(second->text, first->text) << url;
+    EXPECT_EQ(second->host.name, first->host.name) << url;
+    EXPECT_EQ(second->host.address, first->host.address) << url;
+    EXPECT_EQ(second->port, first->port) << url;
+    EXPECT_EQ(second->https, first->https) << url;
+  }
+  EXPECT_GT(accepted, 1000U);
 }
 
 TEST(UrlPolicyTest, NamesThePatternThatItDoesNotUnderstand) {
