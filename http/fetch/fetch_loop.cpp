@@ -133,10 +133,10 @@ void FetchLoop::CheckAndConnect(ActiveMap::iterator at, std::vector<IpAddress> a
     return End(photo, {FetchOutcome::kRefusedAddress, NoPublicAddress()});
   }
   if (addresses.size() > kMaxPinned) addresses.resize(kMaxPinned);
-  const TransferLimits limits{static_cast<std::size_t>(config_.max_bytes),
-                              static_cast<long>(config_.connect_timeout_ms)};
+  const TransferOptions options{static_cast<std::size_t>(config_.max_bytes),
+                                static_cast<long>(config_.connect_timeout_ms), seams_.ca_file};
   at->second.transfer = std::make_unique<Transfer>(at->second.photo.url, std::move(addresses),
-                                                   limits, seams_.on_connect, at->first);
+                                                   options, seams_.on_connect, at->first);
   XC_CHECK(curl_multi_add_handle(multi_.get(), at->second.transfer->handle()) == CURLM_OK);
 }
 

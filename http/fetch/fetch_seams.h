@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include <boost/asio/ip/address.hpp>
 
@@ -22,6 +23,8 @@ struct FetchSeams {
   // Lets an address through that the address policy refuses: a test names exactly its own server,
   // 127.0.0.1 and its port. Empty = no exception, always so in production.
   std::function<bool(const IpAddress&, std::uint16_t port)> exception;
+  // Trusts the certificates of this file alone. Empty = the system's, always so in production.
+  std::string ca_file;
   // Told of every socket just before it connects. For counting.
   std::function<void(const IpAddress&, std::uint16_t port)> on_connect;
 };

@@ -64,22 +64,22 @@ bool IsRedirect(long code) {
 
 }  // namespace
 
-Transfer::Transfer(CheckedUrl url, std::vector<IpAddress> addresses, const TransferLimits& limits,
+Transfer::Transfer(CheckedUrl url, std::vector<IpAddress> addresses, const TransferOptions& options,
                    std::function<void(const IpAddress&, std::uint16_t)> on_connect,
                    std::uint64_t hop)
     : hop_(hop),
       url_(std::move(url)),
       addresses_(std::move(addresses)),
-      max_bytes_(limits.max_bytes),
+      max_bytes_(options.max_bytes),
       on_connect_(std::move(on_connect)),
       hosts_(curl_share_init()),
       easy_(curl_easy_init()) {
   XC_CHECK(!addresses_.empty() && hosts_ != nullptr && easy_ != nullptr);
-  SetUp(limits);
+  SetUp(options);
   Pin();
 }
 
-void Transfer::SetUp(const TransferLimits& limits) {
+void Transfer::SetUp(const TransferOptions& options) {
   CURL* easy = easy_.get();
   Set(easy, CURLOPT_URL, url_.text.c_str());
   Set(easy, CURLOPT_NOSIGNAL, 1L);
@@ -89,11 +89,12 @@ void Transfer::SetUp(const TransferLimits& limits) {
   Set(easy, CURLOPT_NETRC, long{CURL_NETRC_IGNORED});
   Set(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   Set(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  if (!options.ca_file.empty()) Set(easy, CURLOPT_CAINFO, options.ca_file.c_str());
   Set(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   Set(easy, CURLOPT_HTTP09_ALLOWED, 0L);
   Set(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
   Set(easy, CURLOPT_USERAGENT, "XCloud/" XCLOUD_VERSION);
-  Set(easy, CURLOPT_CONNECTTIMEOUT_MS, limits.connect_timeout_ms);
+  Set(easy, CURLOPT_CONNECTTIMEOUT_MS, options.connect_timeout_ms);
   Set(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(max_bytes_));
   Set(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::OpenSocket);
   Set(easy, CURLOPT_OPENSOCKETDATA, this);

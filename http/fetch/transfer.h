@@ -25,15 +25,18 @@
 
 namespace xcloud {
 
-struct TransferLimits {
+struct TransferOptions {
   std::size_t max_bytes = 0;
+  // TLS included. An address after which another follows gets half of what is left of it (all of
+  // it, when that is 600 ms or less): curl's rule.
   long connect_timeout_ms = 0;
+  std::string ca_file;  // empty = the system's certificates
 };
 
 class Transfer {
  public:
   // REQUIRES: `addresses` is not empty. `hop` is the owner's own number for it.
-  Transfer(CheckedUrl url, std::vector<IpAddress> addresses, const TransferLimits& limits,
+  Transfer(CheckedUrl url, std::vector<IpAddress> addresses, const TransferOptions& options,
            std::function<void(const IpAddress&, std::uint16_t)> on_connect, std::uint64_t hop);
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -59,7 +62,7 @@ class Transfer {
     void operator()(curl_slist* list) const { curl_slist_free_all(list); }
   };
 
-  void SetUp(const TransferLimits& limits);
+  void SetUp(const TransferOptions& options);
   void Pin();
   long ResponseCode() const;
   FetchEnd Failure(CURLcode code) const;

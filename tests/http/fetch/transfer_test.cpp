@@ -22,7 +22,7 @@ class TransferTest : public ::testing::Test {
     std::vector<IpAddress> read;
     for (const std::string& text : addresses) read.push_back(boost::asio::ip::make_address(text));
     return Transfer(
-        std::move(url), std::move(read), {4096, 2000},
+        std::move(url), std::move(read), {4096, 2000, ""},
         [this](const IpAddress&, std::uint16_t) { ++connects_; }, 7);
   }
   PhotoHost host_;
