@@ -72,6 +72,19 @@ std::vector<std::string_view> ValuesOf(const Fields& fields, std::string_view na
   return values;
 }
 
+// RFC 9110, 8.6: digits, or a list of the same digits again and again.
+void CheckLengths(std::string_view text, std::uint64_t expected) {
+  for (std::size_t comma = 0; comma != std::string_view::npos;) {
+    comma = text.find(',');
+    const std::string_view digits = TrimBlanks(text.substr(0, comma));
+    if (comma != std::string_view::npos) text.remove_prefix(comma + 1);
+    XC_CHECK(!digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos);
+    std::uint64_t length = 0;
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+    XC_CHECK(parsed.ec == std::errc() && length == expected);
+  }
+}
+
 void CheckBodyLength(const RequestHead& head, const Fields& fields) {
   const auto lengths = ValuesOf(fields, "content-length");
   const auto codings = ValuesOf(fields, "transfer-encoding");
@@ -81,12 +94,7 @@ void CheckBodyLength(const RequestHead& head, const Fields& fields) {
   for (const std::string_view coding : codings) XC_CHECK(EqualsIgnoreCase(coding, "chunked"));
   XC_CHECK(!head.chunked || !head.http_1_0);
   if (lengths.empty()) XC_CHECK(head.content_length == 0);
-  for (const std::string_view text : lengths) {
-    XC_CHECK(!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos);
-    std::uint64_t length = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), length);
-    XC_CHECK(parsed.ec == std::errc() && length == head.content_length);
-  }
+  for (const std::string_view text : lengths) CheckLengths(text, head.content_length);
 }
 
 void CheckHead(const RequestHead& head, std::string_view text) {
@@ -120,12 +128,21 @@ void TestOne(FuzzInput input) {
   const std::size_t taken = FeedWhole(whole, wire);
   XC_CHECK(taken <= wire.size());
   const std::size_t taken_in_pieces = FeedPieces(pieces, wire, cuts);
+  if (whole.state() == State::kRefused && pieces.state() == State::kMore) {
+    // Beast looks again at a line that came cut only when the whole head is there: what is
+    // malformed may be found later, but it is found.
+    const std::string ended = std::string(wire.substr(taken_in_pieces)) + "\r\n\r\n";
+    XC_CHECK(ended.find("\r\n\r\n") >= ended.size() - 7);
+    FeedWhole(pieces, ended);
+  }
   XC_CHECK(whole.state() == pieces.state());
   if (whole.state() == State::kRefused) {
     const int status = whole.refusal().status;
     XC_CHECK(status >= 400 && status <= 599 && !whole.refusal().message.empty());
-    // A head both too long and malformed is refused for what is seen first.
-    XC_CHECK(status == pieces.refusal().status || wire.size() > kLimit);
+    // Of several things that are wrong with its bytes, the one that is seen first is named.
+    const auto is_malformed = [](int s) { return s == 400 || s == 431 || s == 505; };
+    const int other = pieces.refusal().status;
+    XC_CHECK(status == other || (is_malformed(status) && is_malformed(other)));
   }
   if (whole.state() == State::kDone) {
     XC_CHECK(taken == taken_in_pieces);
