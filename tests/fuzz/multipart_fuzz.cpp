@@ -1,8 +1,10 @@
 // The parts of a form lie within its body, in order, and cannot contain their own boundary; a form
-// written anew from them reads as the same parts.
+// written anew from them, or from any bytes at all, reads as the same parts.
 #include "http/multipart.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/status.h"
@@ -41,11 +43,9 @@ std::string Quoted(std::string_view text) {
 
 // A boundary that no part contains.
 std::string FreshBoundary(std::string_view body) {
-  std::string boundary = "fresh";
-  while (body.find(boundary) != std::string_view::npos) {
-    boundary = "fresh" + std::to_string(boundary.size());
-    if (body.find(boundary) == std::string_view::npos) break;
-    boundary += std::to_string(std::hash<std::string_view>()(body));
+  std::string boundary;
+  for (int i = 0; boundary.empty() || body.find(boundary) != std::string_view::npos; ++i) {
+    boundary = "fresh" + std::to_string(i);
   }
   return boundary;
 }
@@ -61,7 +61,8 @@ std::string Write(const std::vector<Part>& parts, const std::string& boundary) {
   return body + "--" + boundary + "--\r\n";
 }
 
-void CheckWrittenAnew(const std::vector<Part>& parts, std::string_view body) {
+// `body`: what all of the parts' data are in.
+void CheckWritten(const std::vector<Part>& parts, std::string_view body) {
   for (const Part& part : parts) {
     // Escapes lengthen a header, and a part's headers are bounded.
     if (2 * (part.name.size() + part.filename.size()) + part.content_type.size() >
@@ -80,12 +81,31 @@ void CheckWrittenAnew(const std::vector<Part>& parts, std::string_view body) {
   }
 }
 
+// Cuts the bytes into parts, the first piece of each its name.
+std::vector<Part> PartsOf(std::string_view bytes, const std::vector<std::size_t>& cuts) {
+  std::vector<Part> parts;
+  std::size_t at = 0;
+  for (const std::size_t cut : cuts) {
+    const std::string_view piece = bytes.substr(at, cut - at);
+    const std::size_t middle = std::min(piece.size() / 2, std::size_t{100});
+    Part part;
+    part.name = "n" + std::string(piece.substr(0, middle));
+    part.filename = piece.substr(0, middle / 2);
+    part.data = piece.substr(middle);
+    parts.push_back(std::move(part));
+    at = cut;
+  }
+  return parts;
+}
+
 void TestOne(FuzzInput input) {
   // The boundary is what the body's first line says, so that mutations keep both in step; or one
   // that has nothing to do with it.
   const std::size_t choice = input.TakeByte();
+  const auto cuts = input.TakeCuts();
   const ExactCopy copy(input.rest());
   const std::string_view body = copy.view();
+  CheckWritten(PartsOf(body, cuts), body);
   std::string_view boundary = "B";
   if (choice % 4 != 3 && body.starts_with("--")) {
     boundary = body.substr(2, std::min(body.find("\r\n") - 2, std::size_t{80}));
@@ -98,7 +118,7 @@ void TestOne(FuzzInput input) {
   }
   XC_CHECK(!boundary.empty() && boundary.size() <= 70 && parts->size() <= kMaxParts);
   CheckPlaces(*parts, body, boundary);
-  CheckWrittenAnew(*parts, body);
+  CheckWritten(*parts, body);
 }
 
 }  // namespace
