@@ -84,6 +84,9 @@ std::size_t HeadParser::Feed(std::string_view in) {
     Refuse(400, "malformed HTTP request: " + error.message());
   } else if (done) {
     Finish();
+  } else if (in.substr(taken).find("\r\n\r\n") != std::string_view::npos) {
+    // Beast asks for more when a first line ends early, and after that looks only behind its end.
+    Refuse(400, "malformed HTTP request: its end comes within a line");
   }
   return taken;
 }
