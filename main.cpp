@@ -22,6 +22,7 @@
 #include "core/config.h"
 #include "core/log.h"
 #include "core/metrics.h"
+#include "http/open_files.h"
 #include "http/server.h"
 #include "models/lane.h"
 #include "models/model_definition.h"
@@ -136,6 +137,7 @@ int Serve(const ServeOptions& options) {
   if (!config.ok()) return Fail(config.status());
   InitLog(config->log.level);
   if (options.check_only) return Check(*config);
+  FitOpenFiles(config->server);
   const sigset_t signals = BlockStopSignals();
   SystemClock clock;
   MetricsRegistry metrics;
