@@ -143,25 +143,25 @@ TEST(HeaderCountTest, AHundredAreReadAndOneMoreIs431) {
   for (const std::size_t headers : {std::size_t{100}, std::size_t{101}}) {
     std::string in = "GET / HTTP/1.1\r\nHost: t\r\n";
     for (std::size_t i = 1; i < headers; ++i) in += "A: b\r\n";
+    in += "\r\n";
     HeadParser whole(4096);
-    whole.Feed(in + "\r\n");
+    whole.Feed(in);
     HeadParser split(4096);
     std::string rest;
     for (std::size_t at = 0; at < in.size() && split.state() == HeadParser::State::kMore; ++at) {
       rest += in[at];
       rest.erase(0, split.Feed(rest));
     }
-    if (headers == 100) {
-      EXPECT_EQ(whole.state(), HeadParser::State::kDone);
-      EXPECT_EQ(split.state(), HeadParser::State::kMore);
-      continue;
+    for (const HeadParser* parser : {&whole, &split}) {
+      if (headers == 100) {
+        EXPECT_EQ(parser->state(), HeadParser::State::kDone);
+        EXPECT_EQ(parser->head().Header("a"), "b");
+        continue;
+      }
+      ASSERT_EQ(parser->state(), HeadParser::State::kRefused);
+      EXPECT_EQ(parser->refusal().status, 431);
+      EXPECT_THAT(parser->refusal().message, HasSubstr("100 headers"));
     }
-    ASSERT_EQ(whole.state(), HeadParser::State::kRefused);
-    EXPECT_EQ(whole.refusal().status, 431);
-    EXPECT_THAT(whole.refusal().message, HasSubstr("100 headers"));
-    // The last line is taken when the next begins.
-    split.Feed(rest + "B: c\r\n");
-    EXPECT_EQ(split.state(), HeadParser::State::kRefused);
   }
 }
 
@@ -271,14 +271,14 @@ TEST_F(OneConnectionTest, KeepsABoundedPartOfWhatIsPipelined) {
 
 // Two limits on one clock: the one that must not pass is due first.
 TEST_F(OneConnectionTest, WhatComesFastEnoughMovesTheLimit) {
-  connection_->LimitReads(milliseconds(10), hours(1), Duration::max());
+  connection_->LimitReads(milliseconds(200), hours(1), Duration::max());
   Send("x");
   const auto first = Start(connection_->ReadMore());
   RunUntil([&] { return first->has_value(); });
   const auto second = Start(connection_->ReadMore());
   Timer later(context_);
   bool passed = false;
-  later.expires_after(milliseconds(30));
+  later.expires_after(milliseconds(250));
   later.async_wait([&](const ErrorCode&) { passed = true; });
   RunUntil([&] { return passed || second->has_value(); });
   EXPECT_TRUE(passed);

@@ -83,7 +83,6 @@ TEST_F(ConnectionTest, MalformedHttpIs400AndClosed) {
       "GET / HTTP/1.1\r\nHost t\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: x\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\n",
-      "GET / HTTP/1.1\nHost: t\n\n",
       "GET / HTTP/1.1\r\nHost : t\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: +1\r\n\r\n",
@@ -107,6 +106,7 @@ TEST_F(ConnectionTest, MalformedHttpIs400AndClosed) {
     EXPECT_TRUE(client.ReadsEnd()) << request;
   }
   ExpectError(Ask("GET / HTTP/2.0\r\nHost: t\r\n\r\n"), 505, 505);
+  ExpectError(Ask("GET / HTTP/1.1\nHost: t\n\n"), 505, 505);
   ExpectError(Ask("POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip\r\n\r\n"), 501, 501);
   ExpectError(Ask("GET / HTTP/1.1\r\nHost: t\r\nExpect: cake\r\n\r\n"), 417, 417);
 }

@@ -136,7 +136,7 @@ TEST_F(LimitsTest, ADrippedBodyIs408AsIfItStoodStill) {
 }
 
 TEST_F(LimitsTest, ABodyThatComesFastEnoughMayTakeLongerThanTheTimeout) {
-  config_.body_timeout_ms = 60;
+  config_.body_timeout_ms = 300;  // more than a busy machine takes between the first two steps
   config_.body_min_bytes_per_s = 1;
   Start();
   const std::string head = Head("/cv/demo", "Content-Length: 60\r\n");
@@ -171,7 +171,7 @@ TEST_F(LimitsTest, Expect100IsRefusedBeforeAny100) {
       {Head("/cv/none", sized), 404},
       {Head("/nowhere", sized), 404},
       {Head("/nowhere", chunked), 404},
-      {"PUT" + Head("/cv/demo", sized).substr(4), 405},
+      {Head("/livez", sized), 405},
       {Head("/cv/demo", sized + "Content-Type: text/plain\r\n"), 415},
       {Head("/cv/demo", chunked + "Content-Type: text/plain\r\n"), 415},
       {Head("/cv/demo", sized + "Content-Encoding: gzip\r\n"), 415},
