@@ -204,6 +204,7 @@ class Measurement:
         self.bench, self.report, self.server, self.asked = bench, report, server, asked
         self.p50, self.p99 = {}, {}
         self.cut, self.still_open, self.per_idle = [], [], None
+        self.loads, self.invalid = 0, 0
 
     def load(self, phase, number):
         for model in MODELS:
@@ -214,6 +215,8 @@ class Measurement:
             latency = run["latency_ms"]
             self.p50.setdefault((phase, model), []).append(latency["p50"])
             self.p99.setdefault((phase, model), []).append(latency["p99"])
+            self.loads += 1
+            self.invalid += not run["valid"]
             refused = run["offered"] - run["ok"]
             self.report.say(f"  round {number + 1}, {phase:5s} {model}: P50 {latency['p50']:.3f}, "
                             f"P99 {latency['p99']:.3f}, max {latency['max']:.3f} ms; "
@@ -262,6 +265,8 @@ class Measurement:
 
     def judge(self):
         check = self.report.check
+        check("loads in which the generator fell behind", f"{self.invalid} of {self.loads}",
+              self.invalid == 0, "none: else the figures are the generator's")
         for model, required in MODELS.items():
             alone = statistics.median(self.p99["alone", model])
             for phase in ("idle", "loris"):
