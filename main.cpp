@@ -23,6 +23,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "http/fetch/photo_fetcher.h"
+#include "http/open_files.h"
 #include "http/server.h"
 #include "models/lane.h"
 #include "models/model_definition.h"
@@ -138,6 +139,7 @@ int Serve(const ServeOptions& options) {
   if (!config.ok()) return Fail(config.status());
   InitLog(config->log.level);
   if (options.check_only) return Check(*config);
+  FitOpenFiles(config->server);
   const sigset_t signals = BlockStopSignals();
   SystemClock clock;
   MetricsRegistry metrics;

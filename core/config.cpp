@@ -100,8 +100,14 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
              "more than the cores adds switches and tail"},
             c.io_threads, 0, kMaxThreads);
   v.Integer({"max_connections", "open connections; one more is answered 503 and closed",
-             "each may hold one body in memory"},
+             "lowered at start, with a warning, to what the limit of open files leaves room for"},
             c.max_connections, 1, 1'000'000);
+  v.Integer({"max_connections_per_address",
+             "of them from one IPv4 address or one IPv6 /64, this machine's own too; one more is "
+             "answered 429 and closed; 0 = no bound",
+             "behind a proxy every connection comes from the proxy: use 0 there and bound "
+             "addresses in the proxy"},
+            c.max_connections_per_address, 0, 1'000'000);
   v.Integer({"header_limit_bytes", "request line and headers; more is 431", ""},
             c.header_limit_bytes, 512, 1 << 20);
   v.Integer({"body_limit_bytes", "request body; more is 413 before it is read", ""},
@@ -112,9 +118,16 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
       c.bodies_limit_bytes, 1024, 1024 * kGiB);
   v.Integer({"header_timeout_ms", "from a request's first byte to the end of its header", ""},
             c.header_timeout_ms, 10, kHour);
-  v.Integer({"body_timeout_ms", "from the end of the header to the end of the body",
+  v.Integer({"body_timeout_ms",
+             "from the end of the header to the end of the body; what comes faster than "
+             "body_min_bytes_per_s may take longer",
              "too short refuses phones on slow networks"},
             c.body_timeout_ms, 10, kHour);
+  v.Integer({"body_min_bytes_per_s",
+             "each so many bytes of a body that come give it a second on top of body_timeout_ms; "
+             "0 = none: body_timeout_ms is the end",
+             "too low lets clients drip bodies for hours"},
+            c.body_min_bytes_per_s, 0, kGiB);
   v.Integer({"idle_timeout_ms", "a kept-alive connection without a request", ""}, c.idle_timeout_ms,
             10, kHour);
   v.Integer({"write_timeout_ms", "to write one answer", ""}, c.write_timeout_ms, 10, kHour);

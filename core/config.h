@@ -18,12 +18,14 @@ struct ServerConfig {
   std::string address = "127.0.0.1";
   std::int64_t port = 8080;
   std::int64_t io_threads = 0;
-  std::int64_t max_connections = 4096;
+  std::int64_t max_connections = 16'384;
+  std::int64_t max_connections_per_address = 1024;
   std::int64_t header_limit_bytes = 16'384;
   std::int64_t body_limit_bytes = 10'240'000;
   std::int64_t bodies_limit_bytes = 1LL << 30;
   std::int64_t header_timeout_ms = 5'000;
-  std::int64_t body_timeout_ms = 15'000;
+  std::int64_t body_timeout_ms = 10'000;
+  std::int64_t body_min_bytes_per_s = 1024;
   std::int64_t idle_timeout_ms = 65'000;
   std::int64_t write_timeout_ms = 15'000;
   std::int64_t answer_timeout_ms = 30'000;

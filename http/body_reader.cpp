@@ -33,6 +33,9 @@ BodyReader::BodyReader(Connection& connection, const RequestHead& head, const Se
       share_(store.budget),
       limit_bytes_(static_cast<std::uint64_t>(config.body_limit_bytes)),
       timeout_(std::chrono::milliseconds(config.body_timeout_ms)),
+      per_byte_(config.body_min_bytes_per_s > 0
+                    ? Duration(std::chrono::seconds(1)) / config.body_min_bytes_per_s
+                    : Duration{}),
       client_waits_(head.expects_continue),
       complete_(!head.chunked && head.content_length == 0) {}
 
@@ -48,7 +51,8 @@ HttpError BodyReader::NoRoom() const {
 }
 
 void BodyReader::LimitReads() {
-  connection_.LimitReads(std::min(timeout_, deadline_.Remaining(connection_.Now())));
+  const Duration left = deadline_.Remaining(connection_.Now());
+  connection_.LimitReads(std::min(timeout_, left), per_byte_, left);
 }
 
 HttpError BodyReader::Ended() const {
@@ -122,6 +126,8 @@ Task<std::optional<HttpError>> BodyReader::ReadChunked(SharedBytes& body) {
         co_return std::nullopt;
       case ChunkedDecoder::State::kTooLarge:
         co_return TooLarge();
+      case ChunkedDecoder::State::kTooManyChunks:
+        co_return MakeHttpError(413, ChunkedDecoder::TooManyChunksMessage());
       case ChunkedDecoder::State::kMalformed:
         co_return MakeHttpError(400, "malformed chunked body");
       case ChunkedDecoder::State::kMore:

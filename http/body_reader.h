@@ -2,8 +2,10 @@
 //
 // Threads: the connection's io thread. One per request.
 // Bounds: body_limit_bytes (413, from Content-Length before a byte is read, or as chunks come) and
-// body_timeout_ms from the first read (408); the request's deadline, if that is sooner (504, at
-// the instant); all bodies together bodies_limit_bytes (503).
+// body_timeout_ms from the first read, and a second more for each body_min_bytes_per_s that come
+// (408): a long body over a slow line gets through, one that is dripped is cut as if it stood
+// still; the request's deadline, if that is sooner (504, at the instant); all bodies together
+// bodies_limit_bytes (503).
 #pragma once
 
 #include <algorithm>
@@ -61,7 +63,7 @@ class BodyReader {
   Task<std::optional<HttpError>> ReadChunked(SharedBytes& body);
   HttpError TooLarge() const;
   HttpError NoRoom() const;
-  // Until body_timeout_ms from now or the deadline.
+  // Until body_timeout_ms from now, longer for what comes, or the deadline.
   void LimitReads();
   // Why the connection gave no more bytes.
   HttpError Ended() const;
@@ -72,8 +74,9 @@ class BodyReader {
   BodyShare share_;  // of the bytes of all bodies; until the request ends
   std::uint64_t limit_bytes_;
   const Duration timeout_;
-  Deadline deadline_;  // of the request that is read
-  bool client_waits_;  // for "100 Continue": it has not sent the body yet
+  const Duration per_byte_;  // what a byte adds to it
+  Deadline deadline_;        // of the request that is read
+  bool client_waits_;        // for "100 Continue": it has not sent the body yet
   bool complete_;
   bool failed_ = false;  // some of it was read, and the rest cannot be
 };

@@ -40,8 +40,9 @@ struct HttpServer::Impl {
               pages,
               BodyStore(static_cast<std::uint64_t>(config.bodies_limit_bytes), metrics),
               ConnectionCount(static_cast<std::size_t>(config.max_connections),
+                              static_cast<std::size_t>(config.max_connections_per_address),
                               metrics.GetGauge("xcloud_connections", "Open connections.")),
-              ConnectionCount(kMaxRefusals,
+              ConnectionCount(kMaxRefusals, 0,
                               metrics.GetGauge("xcloud_connections_being_refused",
                                                "Connections over the limit, being told so."))} {}
 

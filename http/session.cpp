@@ -18,6 +18,8 @@ namespace xcloud {
 namespace {
 
 constexpr std::string_view kNoEndpoint = "none";
+// Connections come and go within a second or so.
+constexpr std::chrono::milliseconds kRetryAfterFull{1000};
 
 enum class HeadOutcome { kRead, kRefused, kClosed };
 
@@ -74,7 +76,7 @@ Task<HeadOutcome> Session::ReadHead() {
     if (draining()) co_return HeadOutcome::kClosed;
     connection_.set_idle(true);
     connection_.LimitReads(std::chrono::milliseconds(config_.idle_timeout_ms));
-    const bool came = co_await connection_.ReadMore();
+    const bool came = co_await connection_.ReadFirst();
     connection_.set_idle(false);
     connection_.NoLimit();
     if (!came) co_return HeadOutcome::kClosed;
@@ -253,9 +255,14 @@ Task<void> ServeConnection(std::shared_ptr<Connection> connection, WorkerState& 
   co_await session.Run();
 }
 
-Task<void> RefuseConnection(std::shared_ptr<Connection> connection, WorkerState& worker) {
-  const Response response =
-      ErrorResponse(MakeHttpError(503, "too many connections; try again later"), Duration{});
+Task<void> RefuseConnection(std::shared_ptr<Connection> connection, WorkerState& worker,
+                            Admission admission) {
+  HttpError error =
+      admission == Admission::kAddressFull
+          ? MakeHttpError(429, "too many connections from this address; close some of them")
+          : MakeHttpError(503, "too many connections; try again later");
+  error.retry_after = kRetryAfterFull;
+  const Response response = ErrorResponse(error, Duration{});
   HeadOptions options;
   options.keep_alive = false;
   options.now = worker.server.clock.WallNow();
