@@ -152,8 +152,12 @@ void FetchLoop::EndOverdue() {
   }
   for (auto photo = waiting_.begin(); photo != waiting_.end();) {
     auto end = WhyOverdue(*photo, now, config_.timeout_ms);
-    if (end.has_value()) End(*photo, *std::move(end));
-    photo = end.has_value() ? waiting_.erase(photo) : std::next(photo);
+    if (!end.has_value()) {
+      ++photo;
+      continue;
+    }
+    End(*photo, *std::move(end));
+    photo = waiting_.erase(photo);
   }
 }
 
