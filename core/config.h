@@ -22,6 +22,7 @@ struct ServerConfig {
   std::int64_t max_connections_per_address = 1024;
   std::int64_t header_limit_bytes = 16'384;
   std::int64_t body_limit_bytes = 10'240'000;
+  std::int64_t v2_body_limit_bytes = 67'108'864;
   std::int64_t bodies_limit_bytes = 1LL << 30;
   std::int64_t header_timeout_ms = 5'000;
   std::int64_t body_timeout_ms = 10'000;
@@ -31,6 +32,8 @@ struct ServerConfig {
   std::int64_t answer_timeout_ms = 30'000;
   std::int64_t drain_timeout_ms = 10'000;
   std::string admin = "loopback";
+  bool metrics = true;
+  std::int64_t metrics_port = 0;
 };
 
 // Photos that callers name by a URL (imgurl). The server fetches them, so it is told from where.
