@@ -17,7 +17,9 @@ constexpr int kMaxWindowBits = 15;
 constexpr int kGzipBits = 16;  // zlib's way to say "with gzip's header"
 constexpr int kMemLevel = 8;
 constexpr std::size_t kGzipHeaderAndTrailer = 18;
-constexpr std::size_t kGrowFactor = 4;
+// What a body that outgrows a pool's slot gets, so that little is copied on the way.
+constexpr std::uint64_t kLargeSlotBytes = 64 << 20;
+constexpr std::uint64_t kGrowFactor = 4;
 
 // RFC 1950, 2.2: the method is 8 and the two bytes are a multiple of 31.
 bool HasZlibHeader(std::string_view body) {
@@ -101,7 +103,7 @@ Inflater::~Inflater() = default;
 
 // One byte over the limit is room enough to see that it is passed.
 void Inflater::Grow() {
-  const std::uint64_t wanted = std::uint64_t{slot_->capacity()} * kGrowFactor;
+  const std::uint64_t wanted = std::max(kLargeSlotBytes, slot_->capacity() * kGrowFactor);
   BodySlotPtr larger = pool_.Take(static_cast<std::size_t>(std::min(wanted, limit_ + 1)));
   std::memcpy(larger->data(), slot_->data(), filled_);
   slot_ = std::move(larger);
@@ -117,8 +119,8 @@ Inflater::State Inflater::Step() {
   if (says_too_large_) return State::kTooLarge;
   if (filled_ == slot_->capacity()) Grow();
   z_stream& z = stream_->z;
-  const std::size_t in = std::min(rest_.size(), kCodingSlice);
-  const std::size_t out = std::min(slot_->capacity() - filled_, kCodingSlice);
+  const std::size_t in = std::min(rest_.size(), kInflateSlice);
+  const std::size_t out = std::min(slot_->capacity() - filled_, kInflateSlice);
   z.next_in = InputOf(rest_);
   z.avail_in = static_cast<uInt>(in);
   z.next_out = reinterpret_cast<Bytef*>(slot_->data() + filled_);
@@ -151,20 +153,19 @@ Deflater::~Deflater() = default;
 
 bool Deflater::Step() {
   z_stream& z = stream_->z;
-  const std::string_view in = rest_.substr(0, kCodingSlice);
+  const std::string_view in = rest_.substr(0, kDeflateSlice);
   const bool last = in.size() == rest_.size();
   const std::size_t before = out_.size();
-  // Room for all that this slice can become, and what earlier ones have left inside.
-  out_.resize(before + deflateBound(&z, static_cast<uLong>(in.size())) + kCodingSlice);
+  out_.resize(before + kDeflateSlice);
   z.next_in = InputOf(in);
   z.avail_in = static_cast<uInt>(in.size());
   z.next_out = reinterpret_cast<Bytef*>(out_.data() + before);
-  z.avail_out = static_cast<uInt>(out_.size() - before);
+  z.avail_out = static_cast<uInt>(kDeflateSlice);
   const int result = deflate(&z, last ? Z_FINISH : Z_NO_FLUSH);
-  XC_CHECK(z.avail_in == 0 && result == (last ? Z_STREAM_END : Z_OK));
+  XC_CHECK(result != Z_STREAM_ERROR);
   out_.resize(out_.size() - z.avail_out);
-  rest_.remove_prefix(in.size());
-  return !last;
+  rest_.remove_prefix(in.size() - z.avail_in);
+  return result != Z_STREAM_END;
 }
 
 }  // namespace xcloud

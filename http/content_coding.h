@@ -1,8 +1,9 @@
 // Content codings (RFC 9110, 8.4): gzip and deflate, as header values and as bytes, both ways.
 //
-// Inflater and Deflater work in steps of at most kCodingSlice bytes, well below a millisecond
-// each: io threads use them, and let others run between two steps (body_reader.cpp,
-// answer_coding.cpp).
+// Inflater and Deflater work in slices of about half a millisecond: io threads use them, and let
+// others run between two slices (body_reader.cpp, answer_coding.cpp). On one core of a 2 GHz-class
+// server zlib decodes 200 MB/s of JSON or floats and 1 to 2 GB/s of what hardly compresses or is
+// all zeros; at its fastest level it encodes 30 (floats) to 80 (JSON) MB/s.
 // Thread safety: pure functions; an Inflater or a Deflater belongs to one thread.
 #pragma once
 
@@ -21,7 +22,8 @@ namespace xcloud {
 enum class ContentCoding { kIdentity, kGzip, kDeflate };
 std::string_view ContentCodingName(ContentCoding coding);  // "gzip"
 
-inline constexpr std::size_t kCodingSlice = 128 * 1024;
+inline constexpr std::size_t kInflateSlice = 64 * 1024;
+inline constexpr std::size_t kDeflateSlice = 16 * 1024;
 
 // The value of a Content-Encoding header: gzip, x-gzip, deflate, identity or nothing. Nothing for
 // any other and for several codings on top of each other.
@@ -36,9 +38,9 @@ struct CodingChoice {
 };
 CodingChoice ChooseCoding(std::string_view accept_encoding);
 
-// Decodes one body. `limit`: bytes of decoded body. Memory: at most that and a quarter, taken as
-// bytes come. gzip may be of several members; deflate may be with zlib's header, as the RFC has
-// it, or raw, as some clients send it.
+// Decodes one body. `limit`: bytes of decoded body, and of memory (pages that no byte was written
+// to cost address space only). gzip may be of several members; deflate may be with zlib's header,
+// as the RFC has it, or raw, as some clients send it.
 class Inflater {
  public:
   enum class State {

@@ -222,7 +222,6 @@ std::optional<HttpError> Session::Route(RequestContext& context) {
 Task<Response> Session::Dispatch(RequestContext& context) {
   if (const auto error = Route(context)) co_return context.Fail(*error);
   Response response = co_await CallHandler(context);
-  co_await EncodeAnswer(context, response);
   co_return response;
 }
 
@@ -230,6 +229,7 @@ Task<Response> Session::CallHandler(RequestContext& context) {
   std::string what;
   try {
     Response response = co_await handler_(context);
+    co_await EncodeAnswer(context, response);
     co_return response;
   } catch (const std::exception& error) {
     what = error.what();

@@ -57,7 +57,8 @@ Task<std::optional<HttpError>> ReadControl(RequestContext& context, SharedBytes&
   }
   if (auto error = CheckModelName(context.parameter)) co_return error;
   context.body.LimitTo(kMaxControlBytes);
-  co_return co_await context.body.ReadAll(body);
+  std::optional<HttpError> error = co_await context.body.ReadAll(body);
+  co_return error;
 }
 
 HttpError ControlError(const RequestContext& context, std::string_view verb, const Status& status) {

@@ -64,7 +64,7 @@ TEST(ContentCodingTest, ReadsWhatOthersWrote) {
 }
 
 TEST(ContentCodingTest, BothWaysOfAllSizes) {
-  for (const std::size_t size : {0UL, 1UL, 1000UL, kCodingSlice, kCodingSlice + 1, 256UL * 1024,
+  for (const std::size_t size : {0UL, 1UL, 1000UL, kInflateSlice, kInflateSlice + 1, 256UL * 1024,
                                  256UL * 1024 + 1, 3'000'000UL}) {
     const std::string text = Words(size);
     for (const ContentCoding coding : {ContentCoding::kGzip, ContentCoding::kDeflate}) {
@@ -76,11 +76,11 @@ TEST(ContentCodingTest, BothWaysOfAllSizes) {
 }
 
 TEST(ContentCodingTest, WorksInSlices) {
-  const std::string text = Words(16 * kCodingSlice);
+  const std::string text = Words(16 * kInflateSlice);
   Deflater deflater(ContentCoding::kGzip, text);
   std::size_t steps = 1;
   while (deflater.Step()) ++steps;
-  EXPECT_EQ(steps, 16U);
+  EXPECT_GE(steps, 64U);
   const Inflated back = Inflate(ContentCoding::kGzip, deflater.Take(), text.size());
   EXPECT_GE(back.steps, 16U);
 }
