@@ -16,7 +16,6 @@ namespace {
 constexpr int kMaxWindowBits = 15;
 constexpr int kGzipBits = 16;  // zlib's way to say "with gzip's header"
 constexpr int kMemLevel = 8;
-constexpr std::size_t kGzipHeaderAndTrailer = 18;
 // What a body that outgrows a pool's slot gets, so that little is copied on the way.
 constexpr std::uint64_t kLargeSlotBytes = 64 << 20;
 constexpr std::uint64_t kGrowFactor = 4;
@@ -31,16 +30,6 @@ bool HasZlibHeader(std::string_view body) {
 
 bool HasGzipMagic(std::string_view body) {
   return body.starts_with("\x1F\x8B");
-}
-
-// What the last member's trailer says that its size is, modulo 2^32 (RFC 1952, 2.3.1).
-std::uint64_t SizeInTrailer(std::string_view body) {
-  if (body.size() < kGzipHeaderAndTrailer || !HasGzipMagic(body)) return 0;
-  std::uint64_t size = 0;
-  for (std::size_t i = 1; i <= 4; ++i) {
-    size = size << 8 | static_cast<unsigned char>(body[body.size() - i]);
-  }
-  return size;
 }
 
 int InflateBits(ContentCoding coding, std::string_view body) {
@@ -95,7 +84,6 @@ Inflater::Inflater(ContentCoding coding, std::string_view body, std::uint64_t li
       rest_(body),
       slot_(pool.Take(BodyPool::kSlotBytes)) {
   XC_CHECK(coding != ContentCoding::kIdentity);
-  says_too_large_ = coding == ContentCoding::kGzip && SizeInTrailer(body) > limit;
   if (inflateInit2(&stream_->z, InflateBits(coding, body)) != Z_OK) throw std::bad_alloc();
 }
 
@@ -116,7 +104,6 @@ Inflater::State Inflater::EndMember() {
 }
 
 Inflater::State Inflater::Step() {
-  if (says_too_large_) return State::kTooLarge;
   if (filled_ == slot_->capacity()) Grow();
   z_stream& z = stream_->z;
   const std::size_t in = std::min(rest_.size(), kInflateSlice);

@@ -46,7 +46,7 @@ class Inflater {
   enum class State {
     kMore,
     kDone,
-    kTooLarge,   // over the limit; found out at once when a gzip's trailer says so
+    kTooLarge,   // over the limit: found out a byte behind it
     kTruncated,  // ends before the coding does
     kMalformed,  // not of this coding, damaged, or followed by something else
   };
@@ -74,7 +74,6 @@ class Inflater {
   std::string_view rest_;
   BodySlotPtr slot_;
   std::size_t filled_ = 0;
-  bool says_too_large_ = false;
 };
 
 // Encodes one body, fast rather than small.

@@ -116,17 +116,9 @@ TEST(ContentCodingTest, TheLimitIsOfDecodedBytes) {
   }
 }
 
-TEST(ContentCodingTest, AnHonestBombIsRefusedBeforeAnythingIsDecoded) {
+TEST(ContentCodingTest, ABombStopsAtTheLimit) {
   const std::string body = Encode(ContentCoding::kGzip, std::string(32 << 20, '\0'));
   EXPECT_LT(body.size(), 200'000U);
-  const Inflated out = Inflate(ContentCoding::kGzip, body, 1 << 20);
-  EXPECT_EQ(out.state, State::kTooLarge);
-  EXPECT_EQ(out.bytes, 0U);
-}
-
-TEST(ContentCodingTest, ABombThatLiesStopsAtTheLimit) {
-  std::string body = Encode(ContentCoding::kGzip, std::string(32 << 20, '\0'));
-  body.replace(body.size() - 4, 4, "\x01\x00\x00\x00"sv);
   const Inflated out = Inflate(ContentCoding::kGzip, body, 1 << 20);
   EXPECT_EQ(out.state, State::kTooLarge);
   EXPECT_LE(out.bytes, (1U << 20) + 1) << "one byte is enough to see it";
