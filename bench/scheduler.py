@@ -273,8 +273,8 @@ def measure_fairness(bench, report, what, base_times):
     used = {name: lane_time_ms(before, after, name, base_ms, 1)
             for name, base_ms in models.items()}
     declared_ms = sum(ms for ms, _ in used.values())
-    busy_ms = (total(after, "xcloud_lane_busy_microseconds_total")
-               - total(before, "xcloud_lane_busy_microseconds_total")) / 1e3
+    busy_ms = (total(after, "xcloud_lane_busy_seconds_sum")
+               - total(before, "xcloud_lane_busy_seconds_sum")) * 1e3
     if declared_ms <= 0:
         raise Failed("no batch ran: does /metrics have xcloud_batch_size?")
     report.say(f"  {what}: one lane, busy {percent(busy_ms / wall_ms)} of {wall_ms / 1e3:.1f} s "

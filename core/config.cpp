@@ -105,6 +105,11 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
             c.header_limit_bytes, 512, 1 << 20);
   v.Integer({"body_limit_bytes", "request body; more is 413 before it is read", ""},
             c.body_limit_bytes, 1024, kGiB);
+  v.Integer({"v2_body_limit_bytes",
+             "likewise of the Open Inference Protocol, whose tensors are larger than photos; also "
+             "of one tensor made from JSON",
+             "JSON of this size holds up one io thread while it is read: about 10 ms a MB"},
+            c.v2_body_limit_bytes, 1024, kGiB);
   v.Integer(
       {"bodies_limit_bytes", "bodies of all connections together; more is 503 with Retry-After",
        "too high lets clients fill the memory"},
@@ -130,6 +135,13 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
           "any lets whoever reaches the port change and unload models; so does loopback behind a "
           "proxy here that sends no X-Forwarded-For: use off there"},
          c.admin, {"loopback", "any", "off"});
+  v.Flag({"metrics", "GET /metrics, for Prometheus, on `port`", "names models and their traffic"},
+         c.metrics);
+  v.Integer({"metrics_port",
+             "GET /metrics, and nothing else, on a port of its own as well; 0 = none. It has a "
+             "thread of its own, and answers while `port` drains",
+             ""},
+            c.metrics_port, 0, 65'535);
 }
 
 void VisitDecode(OptionVisitor& v, DecodeConfig& c) {

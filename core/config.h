@@ -21,6 +21,7 @@ struct ServerConfig {
   std::int64_t max_connections = 4096;
   std::int64_t header_limit_bytes = 16'384;
   std::int64_t body_limit_bytes = 10'240'000;
+  std::int64_t v2_body_limit_bytes = 67'108'864;
   std::int64_t bodies_limit_bytes = 1LL << 30;
   std::int64_t header_timeout_ms = 5'000;
   std::int64_t body_timeout_ms = 15'000;
@@ -29,6 +30,8 @@ struct ServerConfig {
   std::int64_t answer_timeout_ms = 30'000;
   std::int64_t drain_timeout_ms = 10'000;
   std::string admin = "loopback";
+  bool metrics = true;
+  std::int64_t metrics_port = 0;
 };
 
 struct DecodeConfig {

@@ -1,8 +1,9 @@
 #include "core/metrics.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <sstream>
+#include <concepts>
 
 #include "core/status.h"
 
@@ -30,29 +31,66 @@ std::string RenderLabels(const Labels& labels) {
   return out;
 }
 
-std::string Braced(const std::string& labels, const std::string& extra = "") {
-  if (labels.empty() && extra.empty()) return "";
-  return "{" + labels + (labels.empty() || extra.empty() ? "" : ",") + extra + "}";
+// HELP has no quotes around it, so they stand as they are.
+std::string EscapeHelp(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+  return out;
 }
 
-std::string Shown(double value) {
-  std::ostringstream out;
-  out.precision(12);
-  out << value;
-  return out.str();
+// A scrape of ten models has thousands of numbers, and it is written on an io thread: no streams.
+void AppendNumber(std::string& out, double value) {
+  constexpr int kDigits = 12;
+  char text[32];
+  const auto end =
+      std::to_chars(text, text + sizeof(text), value, std::chars_format::general, kDigits);
+  out.append(text, end.ptr);
 }
 
-void RenderHistogram(std::ostringstream& out, const std::string& name, const std::string& labels,
+void AppendNumber(std::string& out, std::integral auto value) {
+  char text[32];
+  out.append(text, std::to_chars(text, text + sizeof(text), value).ptr);
+}
+
+// "name{labels} value\n"
+void AppendSample(std::string& out, std::string_view name, std::string_view suffix,
+                  std::string_view labels, auto value) {
+  out.append(name).append(suffix);
+  if (!labels.empty()) out.append("{").append(labels).append("}");
+  out += ' ';
+  AppendNumber(out, value);
+  out += '\n';
+}
+
+void RenderHistogram(std::string& out, const std::string& name, const std::string& labels,
                      const Histogram& histogram) {
   const std::vector<std::uint64_t> counts = histogram.counts();
+  const std::vector<double>& bounds = histogram.bounds();
+  std::string with_bound = labels;
+  if (!with_bound.empty()) with_bound += ',';
+  with_bound += "le=\"";
+  const std::size_t bare = with_bound.size();
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     total += counts[i];
-    const std::string bound = i < histogram.bounds().size() ? Shown(histogram.bounds()[i]) : "+Inf";
-    out << name << "_bucket" << Braced(labels, "le=\"" + bound + "\"") << ' ' << total << '\n';
+    with_bound.resize(bare);
+    if (i < bounds.size()) {
+      AppendNumber(with_bound, bounds[i]);
+    } else {
+      with_bound += "+Inf";
+    }
+    with_bound += '"';
+    AppendSample(out, name, "_bucket", with_bound, total);
   }
-  out << name << "_sum" << Braced(labels) << ' ' << Shown(histogram.sum()) << '\n';
-  out << name << "_count" << Braced(labels) << ' ' << total << '\n';
+  AppendSample(out, name, "_sum", labels, histogram.sum());
+  AppendSample(out, name, "_count", labels, total);
 }
 
 }  // namespace
@@ -116,21 +154,21 @@ Histogram& MetricsRegistry::GetHistogram(std::string_view name, std::string_view
 
 std::string MetricsRegistry::Render() const {
   MutexLock lock(mutex_);
-  std::ostringstream out;
+  std::string out;
   for (const auto& [name, family] : families_) {
-    out << "# HELP " << name << ' ' << family.help << "\n# TYPE " << name << ' ' << family.kind
-        << '\n';
+    out.append("# HELP ").append(name).append(" ").append(EscapeHelp(family.help));
+    out.append("\n# TYPE ").append(name).append(" ").append(family.kind).append("\n");
     for (const auto& [labels, counter] : family.counters) {
-      out << name << Braced(labels) << ' ' << counter->value() << '\n';
+      AppendSample(out, name, "", labels, counter->value());
     }
     for (const auto& [labels, gauge] : family.gauges) {
-      out << name << Braced(labels) << ' ' << gauge->value() << '\n';
+      AppendSample(out, name, "", labels, gauge->value());
     }
     for (const auto& [labels, histogram] : family.histograms) {
       RenderHistogram(out, name, labels, *histogram);
     }
   }
-  return out.str();
+  return out;
 }
 
 const std::vector<double>& LatencyBoundsSeconds() {

@@ -87,6 +87,16 @@ std::string_view TraceIdOf(std::string_view traceparent) {
   return trace_id;
 }
 
+std::string TraceResponseOf(std::string_view traceparent, RandomIds& ids) {
+  constexpr std::size_t kSpanIdDigits = 16;
+  const std::string_view trace_id = TraceIdOf(traceparent);
+  if (trace_id.empty()) return {};
+  std::string out = "00-";
+  out.append(trace_id).append("-").append(ids.Next(), 0, kSpanIdDigits);
+  out.append("-").append(traceparent.substr(53, 2));
+  return out;
+}
+
 TerminalType TerminalTypeOf(std::string_view user_agent) {
   for (const auto& [word, type] : kWords) {
     if (user_agent.find(word) != std::string_view::npos) return type;

@@ -31,6 +31,10 @@ bool IsSaneRequestId(std::string_view id);
 // all zero or of the invalid version ff.
 std::string_view TraceIdOf(std::string_view traceparent);
 
+// The `traceresponse` header that answers a `traceparent` (W3C Trace Context, the draft of level
+// 2): its trace id and flags, and an id of ours for this request. Empty when TraceIdOf is.
+std::string TraceResponseOf(std::string_view traceparent, RandomIds& ids);
+
 // From the User-Agent header, by well-known words.
 TerminalType TerminalTypeOf(std::string_view user_agent);
 

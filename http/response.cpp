@@ -115,6 +115,9 @@ std::string SerializeHead(const Response& response, const HeadOptions& options) 
     AppendHeader(head, "X-Content-Type-Options", "nosniff");
   }
   if (!options.request_id.empty()) AppendHeader(head, "X-Request-Id", options.request_id);
+  if (!options.trace_response.empty()) {
+    AppendHeader(head, "traceresponse", options.trace_response);
+  }
   for (const auto& [name, value] : response.headers) AppendHeader(head, name, value);
   if (!options.keep_alive) {
     AppendHeader(head, "Connection", "close");

@@ -36,8 +36,9 @@ Response JsonResponse(std::string body);
 struct HeadOptions {
   bool keep_alive = true;
   bool http_1_0 = false;
-  WallTime now;                 // for Date
-  std::string_view request_id;  // empty = not sent
+  WallTime now;                          // for Date
+  std::string_view request_id;           // empty = not sent
+  std::string_view trace_response = {};  // likewise
 };
 
 // Status line and headers, with the empty line.

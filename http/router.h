@@ -50,5 +50,7 @@ class Router {
 
 // The server's own table.
 std::span<const Route> Routes();
+// That of server.metrics_port: GET /metrics alone.
+std::span<const Route> MetricsRoutes();
 
 }  // namespace xcloud

@@ -5,6 +5,8 @@
 namespace xcloud {
 namespace {
 
+constexpr Route kMetricsRoute = {Verb::kGet, "/metrics", HandleMetrics, "GET /metrics"};
+
 constexpr Route kRoutes[] = {
     {Verb::kPost, "/cv/{service}", HandleInfer, "POST /cv/{service}"},
     // `curl -T photo.jpg URL` sends PUT.
@@ -12,7 +14,7 @@ constexpr Route kRoutes[] = {
     {Verb::kGet, "/cv/{service}", HandleServicePage, "GET /cv/{service}"},
     {Verb::kGet, "/livez", HandleLive, "GET /livez"},
     {Verb::kGet, "/readyz", HandleReady, "GET /readyz"},
-    {Verb::kGet, "/metrics", HandleMetrics, "GET /metrics"},
+    kMetricsRoute,
     {Verb::kGet, "/api/services", HandleServiceList, "GET /api/services"},
     {Verb::kGet, "/api/services/{name}", HandleService, "GET /api/services/{name}"},
     {Verb::kGet, "/api/devices", HandleDeviceList, "GET /api/devices"},
@@ -74,7 +76,12 @@ constexpr Route kRoutes[] = {
     {Verb::kGet, "/models/{model}", HandleModelDescription, "GET /models/{model}"},
     {Verb::kGet, "/models/{model}/{version}", HandleModelDescription,
      "GET /models/{model}/{version}"},
+    {Verb::kPost, "/v2/models/{model}/infer", HandleV2Infer, "POST /v2/models/{model}/infer"},
+    {Verb::kPost, "/v2/models/{model}/versions/{version}/infer", HandleV2Infer,
+     "POST /v2/models/{model}/versions/{version}/infer"},
     {Verb::kGet, "/", HandleIndexPage, "GET /"},
+    {Verb::kGet, "/docs", HandleDocsPage, "GET /docs"},
+    {Verb::kGet, "/openapi.json", HandleOpenApi, "GET /openapi.json"},
     {Verb::kGet, "/assets/{name}", HandleAsset, "GET /assets/{name}"},
 };
 
@@ -82,6 +89,10 @@ constexpr Route kRoutes[] = {
 
 std::span<const Route> Routes() {
   return kRoutes;
+}
+
+std::span<const Route> MetricsRoutes() {
+  return {&kMetricsRoute, 1};
 }
 
 }  // namespace xcloud

@@ -1,7 +1,9 @@
 #include "http/server.h"
 
 #include <algorithm>
+#include <span>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "http/acceptor.h"
@@ -15,18 +17,29 @@ namespace {
 
 // Connections over the limit that are answered 503 at one time; one more is closed unanswered.
 constexpr std::size_t kMaxRefusals = 128;
+constexpr std::int64_t kMaxMetricsConnections = 64;
 
 std::size_t WorkerCount(const ServerConfig& config) {
   if (config.io_threads > 0) return static_cast<std::size_t>(config.io_threads);
   return std::max(1U, std::thread::hardware_concurrency() / 4);
 }
 
+// Of the listener on metrics_port: a scraper or two.
+ServerConfig MetricsConfig(ServerConfig config) {
+  config.port = config.metrics_port;
+  config.io_threads = 1;
+  config.max_connections = kMaxMetricsConnections;
+  return config;
+}
+
 }  // namespace
 
 struct HttpServer::Impl {
+  // `labels` tell this listener's own gauges from another's.
   Impl(const ServerConfig& config, InferenceService& service, CallLog& call_log,
-       MetricsRegistry& metrics, Clock& clock)
-      : state{config,
+       MetricsRegistry& metrics, Clock& clock, std::span<const Route> routes, const Labels& labels)
+      : router{routes},
+        state{config,
               service,
               call_log,
               metrics,
@@ -35,16 +48,18 @@ struct HttpServer::Impl {
               pages,
               BodyStore(static_cast<std::uint64_t>(config.bodies_limit_bytes), metrics),
               ConnectionCount(static_cast<std::size_t>(config.max_connections),
-                              metrics.GetGauge("xcloud_connections", "Open connections.")),
-              ConnectionCount(kMaxRefusals,
-                              metrics.GetGauge("xcloud_connections_being_refused",
-                                               "Connections over the limit, being told so."))} {}
+                              metrics.GetGauge("xcloud_connections", "Open connections.", labels)),
+              ConnectionCount(
+                  kMaxRefusals,
+                  metrics.GetGauge("xcloud_connections_being_refused",
+                                   "Connections over the limit, being told so.", labels))} {}
 
-  const Router router{Routes()};
+  const Router router;
   const PageStore pages{WebAssets()};
   ServerState state;
   std::vector<std::unique_ptr<IoWorker>> workers;
-  std::unique_ptr<Acceptor> acceptor;  // after the workers: its socket is on their context
+  std::unique_ptr<Acceptor> acceptor;          // after the workers: its socket is on their context
+  std::unique_ptr<HttpServer> metrics_server;  // server.metrics_port's; null = none
 
   Mutex mutex;  // one caller at a time drains or stops
   bool stopped XC_GUARDED_BY(mutex) = false;
@@ -52,7 +67,14 @@ struct HttpServer::Impl {
 
 HttpServer::HttpServer(const ServerConfig& config, InferenceService& service, CallLog& call_log,
                        MetricsRegistry& metrics, Clock& clock)
-    : impl_(std::make_unique<Impl>(config, service, call_log, metrics, clock)) {}
+    : impl_(std::make_unique<Impl>(config, service, call_log, metrics, clock, Routes(), Labels{})) {
+  if (!config.metrics || config.metrics_port == 0) return;
+  impl_->metrics_server.reset(new HttpServer(
+      std::make_unique<Impl>(MetricsConfig(config), service, call_log, metrics, clock,
+                             MetricsRoutes(), Labels{{"listener", "metrics"}})));
+}
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 HttpServer::~HttpServer() {
   Stop();
@@ -67,7 +89,7 @@ Status HttpServer::Start() {
   if (!status.ok()) return status;
   impl_->acceptor->Start();
   for (const auto& worker : impl_->workers) worker->Start();
-  return Status::Ok();
+  return impl_->metrics_server == nullptr ? Status::Ok() : impl_->metrics_server->Start();
 }
 
 std::uint16_t HttpServer::port() const {
@@ -102,6 +124,8 @@ void HttpServer::Stop() {
   impl_->stopped = true;
   for (const auto& worker : impl_->workers) worker->Abort();
   for (const auto& worker : impl_->workers) worker->Join();
+  // Last: a drain can be watched to its end.
+  if (impl_->metrics_server != nullptr) impl_->metrics_server->Stop();
 }
 
 Status CheckServerAddress(const ServerConfig& config) {

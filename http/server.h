@@ -12,6 +12,8 @@
 // Invariants: each request read is answered once, in order within its connection. No io thread
 // decodes, blocks or waits for the store. After Stop returns, the service and the call log are
 // not called again, and a late answer of the service is dropped.
+// With server.metrics_port there is a second listener, with a thread of its own, which serves GET
+// /metrics alone; it starts after the first one and answers until Stop.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +58,8 @@ class HttpServer {
   void Stop();
 
  private:
-  struct Impl;
+  struct Impl;  // one listener and its threads
+  explicit HttpServer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -117,6 +117,11 @@ Task<bool> Session::Reply(const Response& response, std::string_view request_id,
   options.http_1_0 = parser_.state() == HeadParser::State::kDone && parser_.head().http_1_0;
   options.now = worker_.server.clock.WallNow();
   options.request_id = request_id;
+  std::string trace_response;
+  if (parser_.state() == HeadParser::State::kDone) {
+    trace_response = TraceResponseOf(parser_.head().Header("traceparent"), worker_.ids);
+    options.trace_response = trace_response;
+  }
   const std::string head = SerializeHead(response, options);
   const bool head_only =
       parser_.state() == HeadParser::State::kDone && parser_.head().verb == Verb::kHead;

@@ -175,7 +175,7 @@ class DynamicBatcher final : public BatchScheduler {
   std::vector<std::string> lane_names_;  // constant after the constructor, as are the next four
   std::vector<std::string> device_names_;
   std::map<std::string, std::size_t, std::less<>> devices_;
-  std::vector<Counter*> lane_busy_us_;
+  std::vector<Histogram*> lane_busy_seconds_;
   std::vector<DeviceMetrics> device_metrics_;
   Gauge& imbalance_;
   const std::shared_ptr<DonePort> port_;

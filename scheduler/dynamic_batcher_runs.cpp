@@ -30,8 +30,7 @@ void DynamicBatcher::Finish(std::size_t lane, std::uint64_t id, const BatchRepor
     MutexLock lock(mutex_);
     const TimePoint now = clock_.Now();
     run = board_.End(lane, id, now);
-    lane_busy_us_[lane]->Add(static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(now - run.began).count()));
+    lane_busy_seconds_[lane]->Observe(std::chrono::duration<double>(now - run.began).count());
     if (run.lost) --lost_;
     if (run.probe) {
       // One that hung has failed already.

@@ -93,16 +93,16 @@ DeviceMetrics::DeviceMetrics(MetricsRegistry& registry, const std::string& devic
   ready->Set(1);
 }
 
-std::vector<Counter*> LaneBusyCounters(MetricsRegistry& registry,
-                                       const std::vector<std::string>& lanes) {
-  std::vector<Counter*> counters;
-  counters.reserve(lanes.size());
+std::vector<Histogram*> LaneBusyHistograms(MetricsRegistry& registry,
+                                           const std::vector<std::string>& lanes) {
+  std::vector<Histogram*> histograms;
+  histograms.reserve(lanes.size());
   for (const std::string& lane : lanes) {
-    counters.push_back(&registry.GetCounter("xcloud_lane_busy_microseconds_total",
-                                            "Time from the start of a batch to its end.",
-                                            {{"lane", lane}}));
+    histograms.push_back(&registry.GetHistogram("xcloud_lane_busy_seconds",
+                                                "Time from the start of a batch to its end.",
+                                                LatencyBoundsSeconds(), {{"lane", lane}}));
   }
-  return counters;
+  return histograms;
 }
 
 }  // namespace xcloud

@@ -13,7 +13,7 @@
 //   xcloud_batch_retries_total{model,reason}     counter, failed batches run again: bisect, device
 //   xcloud_batching_limit{model,knob}            gauge, the knobs set last; times in
 //                                              microseconds; priority 1 = high to 3 = low
-//   xcloud_lane_busy_microseconds_total{lane}    counter, from Start to done
+//   xcloud_lane_busy_seconds{lane}               histogram, of a batch, from Start to done
 //   xcloud_device_ready{device}                  gauge, 0 in quarantine
 //   xcloud_device_faults_total{device}           counter
 //   xcloud_device_imbalance_permille             gauge, see busy_meter.h
@@ -66,7 +66,7 @@ struct DeviceMetrics {
 };
 
 // One counter a lane, in the order of `lanes`.
-std::vector<Counter*> LaneBusyCounters(MetricsRegistry& registry,
-                                       const std::vector<std::string>& lanes);
+std::vector<Histogram*> LaneBusyHistograms(MetricsRegistry& registry,
+                                           const std::vector<std::string>& lanes);
 
 }  // namespace xcloud

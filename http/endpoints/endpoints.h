@@ -12,6 +12,8 @@ Task<Response> HandleInfer(RequestContext& context);        // infer.cpp
 Task<Response> HandleServicePage(RequestContext& context);  // pages.cpp
 Task<Response> HandleIndexPage(RequestContext& context);
 Task<Response> HandleAsset(RequestContext& context);
+Task<Response> HandleDocsPage(RequestContext& context);
+Task<Response> HandleOpenApi(RequestContext& context);      // openapi.cpp
 Task<Response> HandleServiceList(RequestContext& context);  // services.cpp
 Task<Response> HandleService(RequestContext& context);
 Task<Response> HandleDeviceList(RequestContext& context);  // devices.cpp
@@ -20,6 +22,7 @@ Task<Response> HandleBatching(RequestContext& context);  // admin.cpp
 Task<Response> HandleChangeBatching(RequestContext& context);
 Task<Response> HandleLoad(RequestContext& context);
 Task<Response> HandleUnload(RequestContext& context);
+Task<Response> HandleV2Infer(RequestContext& context);  // v2_infer.cpp
 Task<Response> HandleLive(RequestContext& context);  // health.cpp
 Task<Response> HandleReady(RequestContext& context);
 Task<Response> HandleMetrics(RequestContext& context);  // metrics.cpp

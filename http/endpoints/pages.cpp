@@ -1,5 +1,5 @@
-// GET /, /cv/{service} and /assets/{name}: the embedded pages. They carry no data of their own:
-// their script asks the JSON API.
+// GET /, /docs, /cv/{service} and /assets/{name}: the embedded pages. They carry no data of their
+// own: their script asks the JSON API.
 #include "http/endpoints/endpoints.h"
 #include "http/media_type.h"
 
@@ -53,6 +53,10 @@ Response ServeAsset(RequestContext& context, std::string_view name) {
 
 Task<Response> HandleIndexPage(RequestContext& context) {
   co_return ServeAsset(context, "index.html");
+}
+
+Task<Response> HandleDocsPage(RequestContext& context) {
+  co_return ServeAsset(context, "docs.html");
 }
 
 Task<Response> HandleServicePage(RequestContext& context) {

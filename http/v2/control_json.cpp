@@ -1,14 +1,15 @@
 #include "http/v2/control_json.h"
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "http/json_writer.h"
+#include "http/v2/json_document.h"
 
 namespace xcloud {
 namespace {
 
-using Json = nlohmann::json;
+using Object = JsonValue::Object;
 
 constexpr std::size_t kMaxShownBytes = 64;  // of a stranger's key in a message
 constexpr std::string_view kFilePrefix = "file:";
@@ -18,47 +19,26 @@ std::string Shown(std::string_view key) {
   return "'" + std::string(key.substr(0, kMaxShownBytes)) + "'";
 }
 
-// Counts brackets outside of strings: no parser has to survive the body first.
-bool NestsTooDeep(std::string_view json) {
-  std::size_t depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      in_string = c != '"';
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kMaxJsonDepth) return true;
-    } else if ((c == '}' || c == ']') && depth > 0) {
-      --depth;
-    }
+Result<JsonValue> ReadObject(std::string_view body) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return JsonValue(Object());
+  Result<JsonValue> json = ParseJson(body);
+  if (json.ok() && json->As<Object>() == nullptr) {
+    return Status::InvalidArgument("the request must be a JSON object");
   }
-  return false;
-}
-
-Result<Json> ReadObject(std::string_view body) {
-  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return Json(Json::object());
-  if (NestsTooDeep(body)) {
-    return Status::InvalidArgument("JSON nesting depth exceeds maximum allowed limit (" +
-                                   std::to_string(kMaxJsonDepth) + ")");
-  }
-  Json json = Json::parse(body, nullptr, false);
-  if (json.is_discarded())
-    return Status::InvalidArgument("failed to parse the request JSON buffer");
-  if (!json.is_object()) return Status::InvalidArgument("the request must be a JSON object");
   return json;
 }
 
 // The object's "parameters"; an empty one when there are none.
-Result<Json> ReadParameters(std::string_view body) {
-  Result<Json> json = ReadObject(body);
-  if (!json.ok()) return json;
-  const auto found = json->find("parameters");
-  if (found == json->end()) return Json(Json::object());
-  if (!found->is_object()) return Status::InvalidArgument("'parameters' must be an object");
-  return Json(*found);
+Result<Object> ReadParameters(std::string_view body) {
+  Result<JsonValue> json = ReadObject(body);
+  if (!json.ok()) return json.status();
+  for (auto& [key, value] : *json->As<Object>()) {
+    if (key != "parameters") continue;
+    Object* parameters = value.As<Object>();
+    if (parameters == nullptr) return Status::InvalidArgument("'parameters' must be an object");
+    return std::move(*parameters);
+  }
+  return Object();
 }
 
 bool LeavesFolder(std::string_view path) {
@@ -84,27 +64,30 @@ Status CheckLoadParameter(std::string_view model, std::string_view key) {
                              " is not supported: put the file into the model's folder");
 }
 
-Status ApplyFlag(const std::string& key, const Json& value, bool& flag) {
-  if (!value.is_boolean()) return Status::InvalidArgument(Shown(key) + " must be a boolean");
-  flag = value.get<bool>();
+Status ApplyFlag(const std::string& key, const JsonValue& value, bool& flag) {
+  const bool* given = value.As<bool>();
+  if (given == nullptr) return Status::InvalidArgument(Shown(key) + " must be a boolean");
+  flag = *given;
   return Status::Ok();
 }
 
-Status ApplyVerboseLevel(const std::string& key, const Json& value, int& level) {
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 1) {
+Status ApplyVerboseLevel(const std::string& key, const JsonValue& value, int& level) {
+  std::uint64_t given = 0;
+  if (!value.AsUnsigned(given) || given > 1) {
     return Status::InvalidArgument(Shown(key) + " must be 0 or 1");
   }
-  level = value.get<int>();
+  level = static_cast<int>(given);
   return Status::Ok();
 }
 
-Status ApplyFormat(const std::string& key, const Json& value) {
-  if (value.is_string() && value.get_ref<const std::string&>() == kLogFormat) return Status::Ok();
+Status ApplyFormat(const std::string& key, const JsonValue& value) {
+  const std::string* given = value.As<std::string>();
+  if (given != nullptr && *given == kLogFormat) return Status::Ok();
   return Status::InvalidArgument(Shown(key) + " is not supported other than as \"" +
                                  std::string(kLogFormat) + "\"");
 }
 
-Status ApplyLogSetting(const std::string& key, const Json& value, LogSettings& settings) {
+Status ApplyLogSetting(const std::string& key, const JsonValue& value, LogSettings& settings) {
   if (key == "log_info") return ApplyFlag(key, value, settings.info);
   if (key == "log_warning") return ApplyFlag(key, value, settings.warning);
   if (key == "log_error") return ApplyFlag(key, value, settings.error);
@@ -134,21 +117,22 @@ Result<spdlog::level::level_enum> ToLevel(const LogSettings& settings) {
 }  // namespace
 
 Result<bool> ReadIndexBody(std::string_view body) {
-  const Result<Json> json = ReadObject(body);
+  const Result<JsonValue> json = ReadObject(body);
   if (!json.ok()) return json.status();
-  const auto ready = json->find("ready");
-  if (ready == json->end()) return false;
-  if (!ready->is_boolean()) {
+  const JsonValue* ready = json->Find("ready");
+  if (ready == nullptr) return false;
+  const bool* given = ready->As<bool>();
+  if (given == nullptr) {
     return Status::InvalidArgument("Invalid value for 'ready': expected a boolean");
   }
-  return ready->get<bool>();
+  return *given;
 }
 
 Status CheckLoadBody(std::string_view model, std::string_view body) {
-  const Result<Json> parameters = ReadParameters(body);
+  const Result<Object> parameters = ReadParameters(body);
   if (!parameters.ok()) return parameters.status();
   Status worst = Status::Ok();
-  for (const auto& [key, value] : parameters->items()) {
+  for (const auto& [key, value] : *parameters) {
     Status status = CheckLoadParameter(model, key);
     // A path that would leave the folder is told before what is merely not offered.
     if (worst.ok() || status.code() == StatusCode::kInvalidArgument) worst = std::move(status);
@@ -157,13 +141,14 @@ Status CheckLoadBody(std::string_view model, std::string_view body) {
 }
 
 Status CheckUnloadBody(std::string_view body) {
-  const Result<Json> parameters = ReadParameters(body);
+  const Result<Object> parameters = ReadParameters(body);
   if (!parameters.ok()) return parameters.status();
-  for (const auto& [key, value] : parameters->items()) {
+  for (const auto& [key, value] : *parameters) {
     if (key != "unload_dependents") {
       return Status::InvalidArgument("unrecognized unload parameter " + Shown(key));
     }
-    if (!value.is_boolean()) return Status::InvalidArgument(Shown(key) + " must be a boolean");
+    bool unused = false;
+    if (Status status = ApplyFlag(key, value, unused); !status.ok()) return status;
   }
   return Status::Ok();
 }
@@ -188,9 +173,9 @@ std::string WriteLogSettings(const LogSettings& settings) {
 }
 
 Result<spdlog::level::level_enum> ReadLogSettings(std::string_view body, LogSettings current) {
-  const Result<Json> json = ReadObject(body);
+  const Result<JsonValue> json = ReadObject(body);
   if (!json.ok()) return json.status();
-  for (const auto& [key, value] : json->items()) {
+  for (const auto& [key, value] : *json->As<Object>()) {
     if (Status status = ApplyLogSetting(key, value, current); !status.ok()) return status;
   }
   return ToLevel(current);

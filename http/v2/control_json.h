@@ -1,8 +1,7 @@
 // ControlJson: the small JSON bodies below /v2 that are no inference: repository control and
 // logging. An empty body is an empty object.
 //
-// Bound: kMaxControlBytes (the endpoints limit the body) and a nesting depth of 100, as Triton has
-// it, checked before anything is built.
+// Bounds: kMaxControlBytes (the endpoints limit the body) and those of json_document.h.
 // Errors: InvalidArgument names the member that is wrong; Unsupported one that is known and that
 // XCloud does not have.
 // Thread safety: pure functions; any thread.
@@ -20,7 +19,6 @@ namespace xcloud {
 
 // Room for a body that is nested too deeply, so that it is told so and not that it is too long.
 inline constexpr std::uint64_t kMaxControlBytes = 1 << 20;
-inline constexpr std::size_t kMaxJsonDepth = 100;
 
 // {"ready":bool}: whether only models that serve are asked for.
 Result<bool> ReadIndexBody(std::string_view body);

@@ -40,6 +40,46 @@ export async function classify(route, photo, k, signal) {
   return { body, text, roundTripMs: performance.now() - start };
 }
 
+// GET /openapi.json.
+export async function getDocument(signal) {
+  const { body, status } = await call('/openapi.json', { signal });
+  if (typeof body.paths !== 'object') throw unexpectedAnswer(status);
+  return body;
+}
+
+// Sends what the form of an operation holds: {method, url, headers, type, parts, file, text}. Gives
+// the answer whatever its status: {status, statusText, headers, blob, roundTripMs}.
+export async function send(request, signal) {
+  const headers = { ...request.headers };
+  const body = bodyOf(request);
+  // The browser adds the boundary of a form itself.
+  if (request.type !== null && !(body instanceof FormData)) headers['Content-Type'] = request.type;
+  const start = performance.now();
+  try {
+    const response = await fetch(request.url,
+      { method: request.method, headers, body, signal, cache: 'no-store' });
+    const blob = await response.blob();
+    return { status: response.status, statusText: response.statusText, headers: response.headers,
+      blob, roundTripMs: performance.now() - start };
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    // A header that no request may carry is refused by the browser, in its own words.
+    throw new ApiError({ status: 0, message: error.message });
+  }
+}
+
+function bodyOf({ type, parts, file, text }) {
+  if (type === null) return undefined;
+  if (type === 'multipart/form-data') {
+    const form = new FormData();
+    for (const { name, value } of parts) form.append(name, value);
+    return form;
+  }
+  if (text !== undefined) return text;
+  if (file !== undefined) return file ?? '';
+  return new URLSearchParams(parts.map(({ name, value }) => [name, value])).toString();
+}
+
 async function call(url, options) {
   let response;
   let text;

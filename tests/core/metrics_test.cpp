@@ -42,6 +42,24 @@ TEST(MetricsTest, EscapesLabelValues) {
   EXPECT_NE(metrics.Render().find("c{m=\"a\\\"b\\\\c\\nd\"} 1"), std::string::npos);
 }
 
+TEST(MetricsTest, EscapesHelpButNotItsQuotes) {
+  MetricsRegistry metrics;
+  metrics.GetCounter("c", "a\"b\\c\nd");
+  EXPECT_EQ(metrics.Render().find("# HELP c a\"b\\\\c\\nd\n"), 0U) << metrics.Render();
+}
+
+TEST(MetricsTest, WritesNumbersAsTheyWereMeant) {
+  MetricsRegistry metrics;
+  metrics.GetHistogram("h", "h", {0.0001, 0.015, 1000000}).Observe(0.1);
+  metrics.GetCounter("c", "h").Add(18'446'744'073'709'551'615U);
+  const std::string text = metrics.Render();
+  EXPECT_NE(text.find("c 18446744073709551615\n"), std::string::npos) << text;
+  for (const char* bound : {"\"0.0001\"", "\"0.015\"", "\"1000000\"", "\"+Inf\""}) {
+    EXPECT_NE(text.find(std::string("h_bucket{le=") + bound + "} "), std::string::npos) << text;
+  }
+  EXPECT_NE(text.find("h_sum 0.1\n"), std::string::npos) << text;
+}
+
 TEST(MetricsTest, LosesNothingAcrossThreads) {
   MetricsRegistry metrics;
   std::vector<std::thread> threads;

@@ -103,7 +103,7 @@ TEST_F(RoutesTest, MetricsArePrometheusText) {
   RawClient client(port());
   client.Ask(PostImage());
   const RawReply reply = client.Ask(Get("/metrics"));
-  EXPECT_EQ(reply.Header("content-type"), "text/plain; version=0.0.4");
+  EXPECT_EQ(reply.Header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   EXPECT_THAT(reply.body, HasSubstr("# TYPE xcloud_requests_total counter"));
   EXPECT_THAT(reply.body,
               HasSubstr("xcloud_requests_total{endpoint=\"POST /cv/{service}\",code=\"200\"} 1\n"));

@@ -437,7 +437,7 @@ TEST_F(SingleLaneTest, BusyTimeOfALaneIsCounted) {
   clock_.Advance(Ms(7));
   lane_.Finish();
   EXPECT_THAT(metrics_.Render(),
-              HasSubstr("xcloud_lane_busy_microseconds_total{lane=\"cpu0/0\"} 7000"));
+              HasSubstr("xcloud_lane_busy_seconds_sum{lane=\"cpu0/0\"} 0.007\n"));
 }
 
 TEST_F(SingleLaneTest, RetryAfterIsTheBacklogOverTheMeasuredRate) {

@@ -1,0 +1,144 @@
+// What /openapi.json says about XCloud's own routes: one row an operation.
+#include "http/openapi/operation.h"
+
+namespace xcloud {
+namespace {
+
+constexpr std::string_view kInferDetail =
+    "The photo is the body itself or a part of a form. `deadline_ms` counts from the request's "
+    "first byte, and the answer is 504 at its instant; a request that cannot be answered by then "
+    "is refused at once, with 429.";
+constexpr std::string_view kInferParameters =
+    "k model_version deadline_ms timeout priority explain X-Deadline-Ms X-Priority X-Request-Id "
+    "traceparent";
+constexpr std::string_view kInferRefusals = "404 413 415 504";
+constexpr std::string_view kAdminDetail =
+    "Who may call it is `[server] admin`; by default callers on this machine that no proxy "
+    "forwards.";
+
+constexpr Operation kOperations[] = {
+    {.route = "POST /cv/{service}",
+     .tag = "Inference",
+     .summary = "Ask about a photo",
+     .detail = kInferDetail,
+     .parameters = kInferParameters,
+     .body = "Photo",
+     .answer = "Answer",
+     .refusals = kInferRefusals},
+    {.route = "PUT /cv/{service}",
+     .tag = "Inference",
+     .summary = "Ask about a photo, as curl -T sends it",
+     .detail = kInferDetail,
+     .parameters = kInferParameters,
+     .body = "Photo",
+     .answer = "Answer",
+     .refusals = kInferRefusals},
+    {.route = "GET /cv/{service}",
+     .tag = "Pages",
+     .summary = "Page to try it",
+     .parameters = "If-None-Match",
+     .answer = "Page",
+     .refusals = "304 404"},
+    {.route = "GET /livez",
+     .tag = "Health and metrics",
+     .summary = "Whether the process runs",
+     .answer = "Live"},
+    {.route = "GET /readyz",
+     .tag = "Health and metrics",
+     .summary = "Whether requests should come here",
+     .answer = "Ready",
+     .not_ready = "NotReady"},
+    {.route = "GET /metrics",
+     .tag = "Health and metrics",
+     .summary = "Metrics, as Prometheus text",
+     .detail = "404 where `[server] metrics` is false. `[server] metrics_port` serves it too.",
+     .answer = "Metrics",
+     .refusals = "404"},
+    {.route = "GET /api/services",
+     .tag = "Services and devices",
+     .summary = "Every service and its state",
+     .answer = "Services"},
+    {.route = "GET /api/services/{name}",
+     .tag = "Services and devices",
+     .summary = "One service",
+     .answer = "Service",
+     .refusals = "404"},
+    {.route = "GET /api/devices",
+     .tag = "Services and devices",
+     .summary = "Every device and its state",
+     .answer = "Devices"},
+    {.route = "GET /api/devices/{name}",
+     .tag = "Services and devices",
+     .summary = "One device",
+     .detail = "503 while it gets no batches.",
+     .answer = "Device",
+     .refusals = "404",
+     .not_ready = "DeviceNotReady"},
+    {.route = "GET /admin/models/{name}/batching",
+     .tag = "Administration",
+     .summary = "A model's batching, and how it came to be",
+     .detail = kAdminDetail,
+     .answer = "Batching",
+     .refusals = "403 404"},
+    {.route = "PATCH /admin/models/{name}/batching",
+     .tag = "Administration",
+     .summary = "Change a model's batching while it serves",
+     .detail = kAdminDetail,
+     .parameters = "If-Match",
+     .body = "BatchingPatch",
+     .answer = "Batching",
+     .refusals = "403 404 409 412 413 415"},
+    {.route = "POST /admin/models/{name}/load",
+     .tag = "Administration",
+     .summary = "Begin to load a model's highest version",
+     .detail = kAdminDetail,
+     .answer = "Begun",
+     .success = 202,
+     .refusals = "403 404"},
+    {.route = "POST /admin/models/{name}/unload",
+     .tag = "Administration",
+     .summary = "Begin to take a model out",
+     .detail = kAdminDetail,
+     .answer = "Begun",
+     .success = 202,
+     .refusals = "403 404"},
+    {.route = "GET /",
+     .tag = "Pages",
+     .summary = "Page with the list of services",
+     .parameters = "If-None-Match",
+     .answer = "Page",
+     .refusals = "304"},
+    {.route = "GET /docs",
+     .tag = "Pages",
+     .summary = "Page to read and try this document",
+     .parameters = "If-None-Match",
+     .answer = "Page",
+     .refusals = "304"},
+    {.route = "GET /openapi.json",
+     .tag = "Pages",
+     .summary = "This document, about what is loaded now",
+     .answer = "Document"},
+    {.route = "GET /assets/{name}",
+     .tag = "Pages",
+     .summary = "A file of the pages",
+     .parameters = "If-None-Match",
+     .answer = "Asset",
+     .refusals = "304 404"},
+};
+
+}  // namespace
+
+std::span<const Operation> OwnOperations() {
+  return kOperations;
+}
+
+const Operation* FindOperation(std::string_view route) {
+  for (const auto rows : {OwnOperations(), ProtocolOperations()}) {
+    for (const Operation& row : rows) {
+      if (row.route == route) return &row;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace xcloud
