@@ -70,13 +70,13 @@ std::optional<HttpError> BodyReader::CheckCoding() const {
 }
 
 std::optional<HttpError> BodyReader::CheckLength() const {
-  if (auto error = CheckCoding()) return error;
   if (head_.content_length > limit_bytes_) return TooLarge();
   return std::nullopt;
 }
 
 Task<std::optional<HttpError>> BodyReader::ReadAll(SharedBytes& body, Deadline deadline) {
   if (complete_) co_return std::nullopt;
+  if (auto error = CheckCoding()) co_return error;
   if (auto error = CheckLength()) co_return error;
   deadline_ = deadline;
   LimitReads();

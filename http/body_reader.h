@@ -52,8 +52,7 @@ class BodyReader {
   std::uint64_t limit_bytes() const { return limit_bytes_; }
   // The 415 that a Content-Encoding which cannot be undone deserves.
   std::optional<HttpError> CheckCoding() const;
-  // What the head alone can be refused for: CheckCoding, and 413 for a Content-Length over the
-  // limit.
+  // The 413 that a Content-Length over the limit deserves.
   std::optional<HttpError> CheckLength() const;
   // The whole body into `body`, or why not. Sends "100 Continue" when the client waits for it.
   Task<std::optional<HttpError>> ReadAll(SharedBytes& body, Deadline deadline = {});
