@@ -8,6 +8,7 @@
 
 #include "core/log.h"
 #include "http/admin_access.h"
+#include "http/answer_coding.h"
 #include "http/body_reader.h"
 #include "http/head_parser.h"
 #include "http/query.h"
@@ -183,8 +184,19 @@ Task<bool> Session::ServeRequest() {
   co_return false;
 }
 
-HttpError NothingAt(std::string_view path) {
-  return MakeHttpError(404, "there is nothing at " + std::string(path.substr(0, 200)));
+// Clients of the Open Inference Protocol are told in the words that they know.
+HttpError NothingAt(const RequestContext& context) {
+  if (context.form == ErrorForm::kProtocol) return MakeHttpError(404, "Not Found");
+  return MakeHttpError(404, "there is nothing at " + std::string(context.path.substr(0, 200)));
+}
+
+HttpError WrongMethod(const RequestContext& context, const std::string& allow) {
+  HttpError error =
+      MakeHttpError(405, context.form == ErrorForm::kProtocol ? "Method Not Allowed"
+                                                              : "this path takes " + allow);
+  error.code = kCodeBadMethod;
+  error.allow = allow;
+  return error;
 }
 
 std::optional<HttpError> Session::Route(RequestContext& context) {
@@ -194,18 +206,16 @@ std::optional<HttpError> Session::Route(RequestContext& context) {
     return MakeHttpError(400, "the request target must be a path");
   }
   if (context.path.starts_with(kAdminPath)) {
-    if (config_.admin == "off") return NothingAt(context.path);
+    if (config_.admin == "off") return NothingAt(context);
     auto error = CheckAdminAccess(config_.admin, CallerOf(connection_, context.head));
     if (error) return error;
   }
   const RouteMatch match = worker_.server.router.Match(context.head.verb, context.path);
   if (match.route == nullptr) {
-    if (match.allow.empty()) return NothingAt(context.path);
-    HttpError error = MakeHttpError(405, "this path takes " + match.allow);
-    error.code = kCodeBadMethod;
-    error.allow = match.allow;
-    return error;
+    if (match.allow.empty()) return NothingAt(context);
+    return WrongMethod(context, match.allow);
   }
+  if (auto error = CheckAcceptedCodings(context.head)) return error;
   auto first = PercentDecode(match.parameters[0], false);
   auto second = PercentDecode(match.parameters[1], false);
   if (!first || !second) return MakeHttpError(400, "the path has a malformed %-escape");
@@ -226,6 +236,7 @@ Task<Response> Session::CallHandler(RequestContext& context) {
   std::string what;
   try {
     Response response = co_await handler_(context);
+    co_await EncodeAnswer(context, response);
     co_return response;
   } catch (const std::exception& error) {
     what = error.what();
