@@ -66,6 +66,7 @@ Status ApplyTable(const toml::table& table, const std::string& file, Config& con
   Config updated = config;
   TomlReader root(table, file, "", errors);
   ApplySection(root, "server", file, VisitServer, updated.server, errors);
+  ApplySection(root, "fetch", file, VisitFetch, updated.fetch, errors);
   ApplySection(root, "decode", file, VisitDecode, updated.decode, errors);
   ApplySection(root, "repository", file, VisitRepository, updated.repository, errors);
   ApplySection(root, "scheduler", file, VisitScheduler, updated.scheduler, errors);
@@ -130,6 +131,40 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
           "any lets whoever reaches the port change and unload models; so does loopback behind a "
           "proxy here that sends no X-Forwarded-For: use off there"},
          c.admin, {"loopback", "any", "off"});
+}
+
+void VisitFetch(OptionVisitor& v, FetchConfig& c) {
+  v.Texts({"allow",
+           "hosts that photos named by imgurl may come from: `img.example.org`, "
+           "`*.example.org` = each name below it, `*` = any; ports are 80 and 443, or the one "
+           "that follows a host, `img.example.org:8080`; empty = imgurl is off",
+           "with `*` callers choose whom the server speaks to; private, loopback, link-local and "
+           "reserved addresses are refused whatever stands here"},
+          c.allow);
+  v.Integer({"max_bytes", "one photo; more is 413, before it is read where its length is declared",
+             "max_fetches photos of this size may be in memory"},
+            c.max_bytes, 1024, kGiB);
+  v.Integer({"timeout_ms",
+             "one photo, waiting and looking up the host included; a request's own deadline counts "
+             "where it is earlier; later is 504",
+             ""},
+            c.timeout_ms, 10, kHour);
+  v.Integer({"connect_timeout_ms",
+             "to connect, all addresses of the host and TLS included; part of timeout_ms", ""},
+            c.connect_timeout_ms, 10, kHour);
+  v.Integer({"max_redirects",
+             "redirects followed for one photo, each checked like a new URL; 0 = none", ""},
+            c.max_redirects, 0, 10);
+  v.Integer({"connections_per_host", "fetches from one host at a time; others wait",
+             "too many look like an attack to the host"},
+            c.connections_per_host, 1, 1024);
+  v.Integer({"max_fetches", "fetches at a time, all hosts together; others wait", ""},
+            c.max_fetches, 1, 4096);
+  v.Integer({"queue_capacity", "fetches that wait; one more is 429", ""}, c.queue_capacity, 1,
+            1'000'000);
+  v.Integer({"resolve_threads", "threads that look hosts up, each one host at a time",
+             "too few let a slow name server hold up every fetch"},
+            c.resolve_threads, 1, 64);
 }
 
 void VisitDecode(OptionVisitor& v, DecodeConfig& c) {
@@ -234,6 +269,7 @@ Status ApplyConfigOverride(std::string_view assignment, Config& config) {
 std::string DescribeConfig() {
   std::string out;
   AppendOptionTable(out, "[server]", VisitServer);
+  AppendOptionTable(out, "[fetch]", VisitFetch);
   AppendOptionTable(out, "[decode]", VisitDecode);
   AppendOptionTable(out, "[repository]", VisitRepository);
   AppendOptionTable(out, "[scheduler]", VisitScheduler);

@@ -31,6 +31,19 @@ struct ServerConfig {
   std::string admin = "loopback";
 };
 
+// Photos that callers name by a URL (imgurl). The server fetches them, so it is told from where.
+struct FetchConfig {
+  std::vector<std::string> allow;  // empty = the feature is off
+  std::int64_t max_bytes = 10'240'000;
+  std::int64_t timeout_ms = 5'000;
+  std::int64_t connect_timeout_ms = 2'000;
+  std::int64_t max_redirects = 0;
+  std::int64_t connections_per_host = 4;
+  std::int64_t max_fetches = 64;
+  std::int64_t queue_capacity = 256;
+  std::int64_t resolve_threads = 4;
+};
+
 struct DecodeConfig {
   std::int64_t threads = 0;
   std::int64_t queue_capacity = 256;
@@ -73,6 +86,7 @@ struct DeviceConfig {
 
 struct Config {
   ServerConfig server;
+  FetchConfig fetch;
   DecodeConfig decode;
   RepositoryConfig repository;
   SchedulerConfig scheduler;
@@ -83,6 +97,7 @@ struct Config {
 
 // Each names the keys of its section once: default, range, effect, danger.
 void VisitServer(OptionVisitor& v, ServerConfig& c);
+void VisitFetch(OptionVisitor& v, FetchConfig& c);
 void VisitDecode(OptionVisitor& v, DecodeConfig& c);
 void VisitRepository(OptionVisitor& v, RepositoryConfig& c);
 void VisitScheduler(OptionVisitor& v, SchedulerConfig& c);
