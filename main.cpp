@@ -22,6 +22,7 @@
 #include "core/config.h"
 #include "core/log.h"
 #include "core/metrics.h"
+#include "http/fetch/photo_fetcher.h"
 #include "http/server.h"
 #include "models/lane.h"
 #include "models/model_definition.h"
@@ -107,7 +108,8 @@ void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& schedule
 
 // What can be wrong without binding a port or loading a model: all of it at once.
 int Check(const Config& config) {
-  std::vector<Status> found = {CheckServerAddress(config.server), CheckStorageUrl(config.storage)};
+  std::vector<Status> found = {CheckServerAddress(config.server), CheckFetchConfig(config.fetch),
+                               CheckStorageUrl(config.storage)};
   const SystemClock clock;
   found.push_back(OpenDevices(config.devices).status());
   const auto entries = ScanRepository(config.repository.path);
@@ -158,7 +160,7 @@ int Serve(const ServeOptions& options) {
   auto models =
       ModelServer::Create(config->repository, config->decode, *devices, scheduler, clock, metrics);
   if (!models.ok()) return Fail(models.status());
-  HttpServer http(config->server, **models, **call_log, metrics, clock);
+  HttpServer http(config->server, **models, **call_log, metrics, clock, config->fetch);
   if (Status status = http.Start(); !status.ok()) return Fail(status);
   (*models)->StartLoading();
   // On a thread of its own, so that a signal while models load ends the server as well.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "http/acceptor.h"
+#include "http/fetch/photo_fetcher.h"
 #include "http/io_worker.h"
 #include "http/page_store.h"
 #include "http/router.h"
@@ -25,8 +27,11 @@ std::size_t WorkerCount(const ServerConfig& config) {
 
 struct HttpServer::Impl {
   Impl(const ServerConfig& config, InferenceService& service, CallLog& call_log,
-       MetricsRegistry& metrics, Clock& clock)
-      : state{config,
+       MetricsRegistry& metrics, Clock& clock, const FetchConfig& fetch_config,
+       FetchSeams fetch_seams)
+      : fetch(fetch_config),
+        seams(std::move(fetch_seams)),
+        state{config,
               service,
               call_log,
               metrics,
@@ -40,9 +45,12 @@ struct HttpServer::Impl {
                               metrics.GetGauge("xcloud_connections_being_refused",
                                                "Connections over the limit, being told so."))} {}
 
+  const FetchConfig fetch;
+  const FetchSeams seams;
   const Router router{Routes()};
   const PageStore pages{WebAssets()};
   ServerState state;
+  std::unique_ptr<PhotoFetcher> fetcher;
   std::vector<std::unique_ptr<IoWorker>> workers;
   std::unique_ptr<Acceptor> acceptor;  // after the workers: its socket is on their context
 
@@ -51,14 +59,21 @@ struct HttpServer::Impl {
 };
 
 HttpServer::HttpServer(const ServerConfig& config, InferenceService& service, CallLog& call_log,
-                       MetricsRegistry& metrics, Clock& clock)
-    : impl_(std::make_unique<Impl>(config, service, call_log, metrics, clock)) {}
+                       MetricsRegistry& metrics, Clock& clock, const FetchConfig& fetch,
+                       FetchSeams seams)
+    : impl_(std::make_unique<Impl>(config, service, call_log, metrics, clock, fetch,
+                                   std::move(seams))) {}
 
 HttpServer::~HttpServer() {
   Stop();
 }
 
 Status HttpServer::Start() {
+  auto fetcher =
+      PhotoFetcher::Create(impl_->fetch, impl_->state.metrics, impl_->state.clock, impl_->seams);
+  if (!fetcher.ok()) return fetcher.status();
+  impl_->fetcher = *std::move(fetcher);
+  impl_->state.fetcher = impl_->fetcher.get();
   for (std::size_t i = 0; i < WorkerCount(impl_->state.config); ++i) {
     impl_->workers.push_back(std::make_unique<IoWorker>(impl_->state, i));
   }
@@ -100,6 +115,7 @@ void HttpServer::Stop() {
   MutexLock lock(impl_->mutex);
   if (impl_->stopped) return;
   impl_->stopped = true;
+  if (impl_->fetcher != nullptr) impl_->fetcher->Stop();
   for (const auto& worker : impl_->workers) worker->Abort();
   for (const auto& worker : impl_->workers) worker->Join();
 }

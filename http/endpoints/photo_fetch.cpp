@@ -61,8 +61,7 @@ HttpError NoRoom() {
 
 Task<std::optional<HttpError>> FetchPhoto(RequestContext& context, Deadline deadline,
                                           BodyShare& share, PhotoSource& source) {
-  PhotoFetcher* const fetcher = context.server().fetcher;
-  if (fetcher == nullptr) co_return MakeHttpError(403, "photos by URL are off on this server");
+  PhotoFetcher* const fetcher = context.server().fetcher;  // never null
   const std::chrono::milliseconds patience(context.server().config.answer_timeout_ms);
   const TimePoint give_up_at = std::min(deadline.when(), context.server().clock.Now() + patience);
   Download download(*fetcher);
