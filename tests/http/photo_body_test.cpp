@@ -12,7 +12,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const std::string kPhoto("\xFF\xD8\xFF\xE0 photo\0bytes>>>???", 23);
+const std::string kPhoto("\xFF\xD8\xFF\xE0 photo\0bytes>>>???", 22);
 
 class PhotoBodyTest : public ::testing::Test {
  protected:
@@ -204,8 +204,8 @@ TEST_F(PhotoBodyTest, NoPhotoAtAllSaysHowToSendOne) {
   EXPECT_EQ(Form("imgraw=%20"), "400/1 Invalid Image: 'imgraw' is empty");
   EXPECT_EQ(Json(R"({"imgurl":" "})"), "400/1 Invalid Image: 'imgurl' is empty");
   EXPECT_EQ(Json(R"({"image":"data:image/png;base64,"})"), "400/1 Invalid Image: 'image' is empty");
-  for (const PhotoForm form : {PhotoForm::kRaw, PhotoForm::kUrlencoded, PhotoForm::kMultipart,
-                               PhotoForm::kJson}) {
+  for (const PhotoForm form :
+       {PhotoForm::kRaw, PhotoForm::kUrlencoded, PhotoForm::kMultipart, PhotoForm::kJson}) {
     EXPECT_THAT(Take({form, "B"}, ""), StartsWith("400/1 Invalid Image: the body is empty"));
   }
 }
