@@ -17,6 +17,7 @@
 // Invariants: `done` is called exactly once: inside Fetch when it is refused at once (imgurl is
 // off, a URL that is not allowed, too many fetches, stopped), else on the fetcher's thread. It must
 // return quickly and not throw: it holds up every other photo. After Stop returns it is not called.
+// The process ignores SIGPIPE (main.cpp does): OpenSSL writes to sockets that hosts have closed.
 // Bounds: max_fetches at a time, connections_per_host of them from one host, queue_capacity more
 // that wait, max_bytes each, timeout_ms each.
 //

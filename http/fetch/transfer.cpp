@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "http/fetch/socket_address.h"
@@ -26,6 +27,35 @@ std::string Bracketed(const IpAddress& address) {
 
 FetchEnd Wrong(FetchOutcome outcome, std::string why) {
   return {outcome, Status::InvalidArgument(std::move(why))};
+}
+
+// The value of a header line that is a Location; else empty.
+std::string LocationOf(std::string_view line) {
+  constexpr std::string_view kName = "location:";
+  const auto same = [](char name, char read) {
+    return name == (read >= 'A' && read <= 'Z' ? read - 'A' + 'a' : read);
+  };
+  if (line.size() < kName.size() || !std::equal(kName.begin(), kName.end(), line.begin(), same)) {
+    return {};
+  }
+  line.remove_prefix(kName.size());
+  const std::size_t start = line.find_first_not_of(" \t\r\n");
+  if (start == std::string_view::npos) return {};
+  return std::string(line.substr(start, line.find_last_not_of(" \t\r\n") + 1 - start));
+}
+
+// `base` is a CheckedUrl's text, so its form is known. No dots are resolved: curl does that to the
+// path when the URL is checked.
+std::string AbsoluteUrl(const std::string& base, const std::string& target) {
+  if (target.empty()) return {};
+  const std::size_t colon = target.find_first_of(":/?#");
+  if (colon != std::string::npos && target[colon] == ':') return target;
+  if (target.starts_with("//")) return base.substr(0, base.find("//")) + target;
+  const std::size_t path = base.find('/', base.find("//") + 2);
+  if (target.front() == '/') return base.substr(0, path) + target;
+  const std::size_t query = base.find('?', path);
+  if (target.front() == '?') return base.substr(0, query) + target;
+  return base.substr(0, base.rfind('/', query) + 1) + target;
 }
 
 bool IsRedirect(long code) {
@@ -101,8 +131,11 @@ curl_socket_t Transfer::OpenSocket(void* self, curlsocktype purpose, curl_sockad
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-std::size_t Transfer::OnHeader(char* /*data*/, std::size_t size, std::size_t count, void* self) {
+std::size_t Transfer::OnHeader(char* data, std::size_t size, std::size_t count, void* self) {
   auto* transfer = static_cast<Transfer*>(self);
+  const std::string_view line(data, size * count);
+  if (line.starts_with("HTTP/")) transfer->location_.clear();  // after an answer 1xx
+  if (transfer->location_.empty()) transfer->location_ = LocationOf(line);
   transfer->header_bytes_ += size * count;
   return transfer->header_bytes_ > kMaxHeaderBytes ? 0 : size * count;
 }
@@ -180,9 +213,7 @@ std::uint64_t Transfer::HopOf(CURL* handle) {
 }
 
 std::string Transfer::Location() const {
-  const char* target = nullptr;
-  curl_easy_getinfo(easy_.get(), CURLINFO_REDIRECT_URL, &target);
-  return target == nullptr ? "" : target;
+  return AbsoluteUrl(url_.text, location_);
 }
 
 }  // namespace xcloud

@@ -44,7 +44,8 @@ class Transfer {
 
   // Once curl is done with it. Nothing when the answer is a redirect; Location() says where to.
   std::optional<FetchEnd> Finish(CURLcode code);
-  // The redirect's target, made absolute; empty when it has none that can be read.
+  // The redirect's target, absolute, its host exactly as the answer spells it: curl's own reading
+  // would already have turned 0127.0.0.1 into another address. Empty when there is none.
   std::string Location() const;
 
  private:
@@ -75,6 +76,7 @@ class Transfer {
   std::unique_ptr<curl_slist, FreeList> pins_;
   std::unique_ptr<CURL, FreeEasy> easy_;  // uses the two above: made last, freed first
   std::size_t header_bytes_ = 0;
+  std::string location_;  // of the answer's header
   bool too_large_ = false;
   std::string body_;
 };
