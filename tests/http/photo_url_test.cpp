@@ -1,7 +1,7 @@
 // A photo by its URL: fetched as a stage of the request, without the io thread, never for longer
 // than somebody waits for it. What the fetcher itself refuses is tested in tests/http/fetch.
+#include "http/status_mapping.h"
 #include "tests/http/photo_url_fixture.h"
-#include "tests/support/base64_text.h"
 
 namespace xcloud {
 namespace {
