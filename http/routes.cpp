@@ -12,6 +12,10 @@ constexpr Route kRoutes[] = {
     // `curl -T photo.jpg URL` sends PUT.
     {Verb::kPut, "/cv/{service}", HandleInfer, "PUT /cv/{service}"},
     {Verb::kGet, "/cv/{service}", HandleServicePage, "GET /cv/{service}"},
+    // As the first XCloud had it: /cv/mcloud/skin.
+    {Verb::kPost, "/cv/mcloud/{service}", HandleInfer, "POST /cv/mcloud/{service}"},
+    {Verb::kPut, "/cv/mcloud/{service}", HandleInfer, "PUT /cv/mcloud/{service}"},
+    {Verb::kGet, "/cv/mcloud/{service}", HandleServicePage, "GET /cv/mcloud/{service}"},
     {Verb::kGet, "/livez", HandleLive, "GET /livez"},
     {Verb::kGet, "/readyz", HandleReady, "GET /readyz"},
     kMetricsRoute,
