@@ -34,7 +34,6 @@ std::string_view ServiceStateName(ServiceState state);  // "loading", "ready", .
 struct AnswerForm {
   std::string label_key = "category";
   std::string index_key;  // empty = the index is not written
-  int index_base = 0;     // what the first label's index is written as: 0 or 1
   std::string probability_key = "prob";
   int decimals = 4;                // digits after the point of a probability
   int top_k = 5;                   // predictions when the caller names no k
