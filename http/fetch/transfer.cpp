@@ -12,7 +12,7 @@
 namespace xcloud {
 namespace {
 
-constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
+constexpr std::size_t kMaxHeaderBytes = 65'536;
 
 // An option that is not taken is our bug, or there is no memory; either way the transfer must not
 // go on without it.
