@@ -27,6 +27,7 @@ import os
 import pathlib
 import resource
 import select
+import signal
 import socket
 import statistics
 import sys
@@ -153,7 +154,7 @@ class Drippers(threading.Thread):
 
     def begin(self, number):
         one = connect(self.address, number)
-        # A model without a latency goal: with one its deadline would answer first (504).
+        # With a latency goal its deadline would answer first (504).
         head = b"POST /cv/null0 HTTP/1.1\r\nHost: t\r\nContent-Type: image/png\r\n"
         one.sendall(head + (b"X-Drip: " if number % 2 == 0 else b"Content-Length: 9999\r\n\r\n"))
         return one, time.monotonic()
@@ -204,7 +205,7 @@ class Measurement:
         self.bench, self.report, self.server, self.asked = bench, report, server, asked
         self.p50, self.p99 = {}, {}
         self.cut, self.still_open, self.per_idle = [], [], None
-        self.loads, self.invalid = 0, 0
+        self.loads, self.invalid, self.offered, self.refused = 0, 0, 0, 0
 
     def load(self, phase, number):
         for model in MODELS:
@@ -222,8 +223,8 @@ class Measurement:
                             f"P99 {latency['p99']:.3f}, max {latency['max']:.3f} ms; "
                             f"{refused} of {run['offered']} not answered 200"
                             + ("" if run["valid"] else "; INVALID: " + "; ".join(run["invalid"])))
-            if refused > 0.01 * run["offered"]:
-                raise Failed("the normal client is refused")
+            self.offered += run["offered"]
+            self.refused += refused
 
     def round(self, number):
         forth = number % 2 == 0
@@ -267,6 +268,8 @@ class Measurement:
         check = self.report.check
         check("loads in which the generator fell behind", f"{self.invalid} of {self.loads}",
               self.invalid == 0, "none: else the figures are the generator's")
+        check("requests of the normal client that were not answered 200",
+              f"{self.refused} of {self.offered}", self.refused <= 0.001 * self.offered, "<= 0.1 %")
         for model, required in MODELS.items():
             alone = statistics.median(self.p99["alone", model])
             for phase in ("idle", "loris"):
@@ -288,7 +291,8 @@ class Measurement:
 
 def measure(bench, report, asked):
     repository = bench.repository("models")
-    bench.null_model(repository, "null5", base_ms=4, item_ms=0.25, max_batch=32, goal_ms=100)
+    # Without latency goals: nothing slow is refused, all of it is in the P99.
+    bench.null_model(repository, "null5", base_ms=4, item_ms=0.25, max_batch=32)
     bench.null_model(repository, "null0", base_ms=0, max_batch=32)
     with bench.server(repository) as server:
         measurement = Measurement(bench, report, server, asked)
@@ -319,6 +323,7 @@ def main():
         return 2
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server is ended too
     report = ConnectionsReport(asked.results)
     report.say("== connections ==")
     try:
