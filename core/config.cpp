@@ -114,7 +114,7 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
             c.body_limit_bytes, 1024, kGiB);
   v.Integer({"v2_body_limit_bytes",
              "likewise of the Open Inference Protocol, whose tensors are larger than photos; also "
-             "of one tensor made from JSON",
+             "of the tensors that one request makes of JSON",
              "JSON of this size holds up one io thread while it is read: about 7 ms a MB"},
             c.v2_body_limit_bytes, 1024, kGiB);
   v.Integer(

@@ -122,6 +122,7 @@ class InputReader {
 
   const V2InputSource& source_;
   std::string_view rest_;
+  std::uint64_t made_bytes_ = 0;  // of all tensors that were made of JSON
 };
 
 Result<Tensor> InputReader::Read(const JsonValue& input, bool only) {
@@ -200,15 +201,16 @@ Status InputReader::TakeJson(std::size_t offset, Tensor& tensor) {
   }
   const auto extent = ExtentOf(tensor);
   if (!extent.ok()) return extent.status();
-  if (extent->bytes > source_.limit_bytes) {
+  const std::uint64_t left = source_.limit_bytes - made_bytes_;
+  if (extent->bytes > left) {
     return Invalid(
         "JSON input '" + tensor.name + "' has a byte_size (" + std::to_string(extent->bytes) +
         " bytes) that exceeds the maximum allowed value of " + std::to_string(source_.limit_bytes) +
         " bytes. Use --http-max-input-size to increase the limit.");
   }
-  auto data =
-      ReadTensorJson(source_.json, offset, tensor.type, {extent->elements, source_.limit_bytes});
+  auto data = ReadTensorJson(source_.json, offset, tensor.type, {extent->elements, left});
   if (!data.ok()) return data.status();
+  made_bytes_ += data->size();
   tensor.data = SharedBytes(*std::move(data));
   return Status::Ok();
 }

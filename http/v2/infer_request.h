@@ -46,7 +46,7 @@ struct V2Request {
 Result<std::size_t> ParseInferenceHeaderLength(std::string_view value, std::size_t body_bytes);
 
 // `json_bytes`: as ParseInferenceHeaderLength gave it; nothing when there is no such header.
-// `limit_bytes` also bounds each tensor that is made of JSON.
+// `limit_bytes` bounds the tensors that are made of JSON, all together.
 Result<V2Request> ParseV2Request(const SharedBytes& body, std::optional<std::size_t> json_bytes,
                                  const ServiceInfo& info, std::uint64_t limit_bytes);
 

@@ -1,5 +1,5 @@
 """The inference of the Open Inference Protocol with an unmodified tritonclient[http], sync and
-async, and with plain HTTP: each datatype in JSON and binary, photos, classes, raw bodies, errors."""
+async, and with plain HTTP: each type in JSON and binary, photos, classes, raw bodies, errors."""
 
 import asyncio
 import http.client
@@ -7,6 +7,7 @@ import json
 import struct
 import unittest
 
+import ml_dtypes
 import numpy as np
 import server
 import tritonclient.http as triton
@@ -15,10 +16,12 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 LABELS = ['cat', 'bird', 'dog', 'fish', 'horse']
 TYPES = ['BOOL', 'UINT8', 'UINT16', 'UINT32', 'UINT64', 'INT8', 'INT16', 'INT32', 'INT64', 'FP16',
-         'FP32', 'FP64', 'BYTES']
-NUMPY = {'BOOL': np.bool_, 'FP16': np.float16, 'FP32': np.float32, 'FP64': np.float64,
-         **{f'{sign}{bits}': np.dtype(f'{"u" if sign == "UINT" else ""}int{bits}').type
-            for sign in ('UINT', 'INT') for bits in (8, 16, 32, 64)}}
+         'BF16', 'FP32', 'FP64', 'BYTES']
+HALVES = ('FP16', 'BF16')  # no JSON form
+NUMPY = {'BOOL': np.bool_, 'BF16': ml_dtypes.bfloat16, 'FP16': np.float16, 'FP32': np.float32,
+         'FP64': np.float64,
+         **{f'{sign}{bits}': np.dtype(f'{kind}{bits}').type
+            for sign, kind in (('UINT', 'uint'), ('INT', 'int')) for bits in (8, 16, 32, 64)}}
 LIMIT = 8_000_000
 
 
@@ -39,7 +42,7 @@ def sample(datatype, shape=(2, 4)):
     kind = NUMPY[datatype]
     if kind is np.bool_:
         return (np.arange(count) % 2 == 0).reshape(shape)
-    info = np.finfo(kind) if np.issubdtype(kind, np.floating) else np.iinfo(kind)
+    info = ml_dtypes.finfo(kind) if datatype in ('FP16', 'BF16', 'FP32', 'FP64') else np.iinfo(kind)
     edges = [info.min, info.max, 0, 1]
     return np.array((edges * count)[:count], dtype=kind).reshape(shape)
 
@@ -120,15 +123,15 @@ class InferTest(unittest.TestCase):
         self.infer_every(lambda t: True, lambda t: True)
 
     def test_every_type_as_json_where_it_has_a_json_form(self):
-        self.infer_every(lambda t: t == 'FP16', lambda t: t == 'FP16')
+        self.infer_every(lambda t: t in HALVES, lambda t: t in HALVES)
 
     def test_json_in_binary_out_and_the_other_way(self):
-        self.infer_every(lambda t: t == 'FP16', lambda t: True)
-        self.infer_every(lambda t: True, lambda t: t == 'FP16')
+        self.infer_every(lambda t: t in HALVES, lambda t: True)
+        self.infer_every(lambda t: True, lambda t: t in HALVES)
 
     def test_mixed_within_one_request(self):
-        self.infer_every(lambda t: t == 'FP16' or TYPES.index(t) % 2 == 0,
-                         lambda t: t == 'FP16' or TYPES.index(t) % 3 == 0)
+        self.infer_every(lambda t: t in HALVES or TYPES.index(t) % 2 == 0,
+                         lambda t: t in HALVES or TYPES.index(t) % 3 == 0)
 
     def test_outputs_that_are_not_named_are_left_out(self):
         x, y = np.ones((1, 2), np.float32), np.ones((1, 2), np.int32)

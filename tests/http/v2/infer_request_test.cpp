@@ -200,6 +200,15 @@ TEST(InferRequestTest, RefusesShapesThatAreNone) {
       HasSubstr("causes total element count to exceed"));
 }
 
+TEST(InferRequestTest, BoundsWhatJsonBecomesInAllInputs) {
+  const std::string json = R"({"inputs":[{"name":"a","shape":[2],"datatype":"FP64","data":[0,0]},)"
+                           R"({"name":"b","shape":[2],"datatype":"FP64","data":[0,0]}]})";
+  EXPECT_TRUE(ParseV2Request(SharedBytes(json), std::nullopt, Model(), 32).ok());
+  EXPECT_THAT(ParseV2Request(SharedBytes(json), std::nullopt, Model(), 31).status().message(),
+              HasSubstr("JSON input 'b' has a byte_size (16 bytes) that exceeds the maximum "
+                        "allowed value of 15 bytes"));
+}
+
 TEST(InferRequestTest, RefusesBinaryDataThatDoesNotAddUp) {
   const auto input = [](const std::string& size, const std::string& binary,
                         const std::string& type = "FP32") {
