@@ -89,7 +89,7 @@ Inflater::Inflater(ContentCoding coding, std::string_view body, std::uint64_t li
 
 Inflater::~Inflater() = default;
 
-// One byte over the limit is room enough to see that it is passed.
+// As far as one byte behind the limit: enough to see that it is passed.
 void Inflater::Grow() {
   const std::uint64_t wanted = std::max(kLargeSlotBytes, slot_->capacity() * kGrowFactor);
   BodySlotPtr larger = pool_.Take(static_cast<std::size_t>(std::min(wanted, limit_ + 1)));
@@ -107,7 +107,8 @@ Inflater::State Inflater::Step() {
   if (filled_ == slot_->capacity()) Grow();
   z_stream& z = stream_->z;
   const std::size_t in = std::min(rest_.size(), kInflateSlice);
-  const std::size_t out = std::min(slot_->capacity() - filled_, kInflateSlice);
+  const std::uint64_t room = std::min<std::uint64_t>(slot_->capacity(), limit_ + 1) - filled_;
+  const auto out = static_cast<std::size_t>(std::min<std::uint64_t>(room, kInflateSlice));
   z.next_in = InputOf(rest_);
   z.avail_in = static_cast<uInt>(in);
   z.next_out = reinterpret_cast<Bytef*>(slot_->data() + filled_);
