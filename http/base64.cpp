@@ -95,10 +95,9 @@ struct Remainder {
   int pads = 0;
 };
 
-// OK also at the end of the text.
+// A digit or a padding.
 Status TakeOne(const Digits& digits, std::string_view text, std::size_t at, Remainder& rest) {
   const std::uint8_t digit = digits[static_cast<Byte>(text[at])];
-  if (digit == kSkip) return Status::Ok();
   if (digit == kBad) return Wrong(text, at, "not in the alphabet");
   if (digit == kPad) {
     if (rest.digits < 2 || rest.digits + rest.pads == 4) {
@@ -131,10 +130,9 @@ Result<std::size_t> DecodeBase64(std::string_view text, char* out, Base64Space s
   char* to = out;
   Remainder rest;
   while (in != end) {
-    if (rest.digits == 0) {
-      DecodeGroups(tables.group, in, end, to);
-      if (in == end) break;
-    }
+    if (rest.digits == 0) DecodeGroups(tables.group, in, end, to);
+    while (in != end && tables.digits[*in] == kSkip) ++in;
+    if (in == end) break;
     Status status = TakeOne(tables.digits, text, static_cast<std::size_t>(in - begin), rest);
     if (!status.ok()) return status;
     ++in;
