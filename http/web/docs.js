@@ -64,10 +64,15 @@ function fill(body, api, operation) {
   const form = new OperationForm(api, operation, (text) => { said.textContent = text; });
   body.append(
     ...(operation.description ?? '').split('\n\n').filter((text) => text !== '')
-      .map((text) => element('p', {}, text)),
+      .map((text) => element('p', {}, ...withCode(text))),
     form.node,
     element('h3', {}, 'Answers'),
     answers(api, operation));
+}
+
+// The document's texts set code between backticks.
+function withCode(text) {
+  return text.split('`').map((part, i) => i % 2 === 1 ? element('code', {}, part) : part);
 }
 
 function answers(api, operation) {

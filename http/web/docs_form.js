@@ -59,8 +59,9 @@ export class OperationForm {
   #field(label, input, schema, description = '') {
     fieldCount += 1;
     input.id = `field-${fieldCount}`;
+    const words = schema === null ? '' : typeWords(this.#api, schema);
     const hint = element('span', { class: 'muted', id: `hint-${fieldCount}` },
-      [typeWords(this.#api, schema), description].filter((text) => text).join('. '));
+      [words, description].filter((text) => text).join('. '));
     input.setAttribute('aria-describedby', hint.id);
     return element('div', { class: 'field' },
       element('label', { for: input.id }, label), input, hint);
@@ -92,7 +93,7 @@ export class OperationForm {
     this.#type.addEventListener('change', () => this.#showBody(body));
     this.#showBody(body);
     return [element('h3', {}, 'Body'),
-      this.#field('Content-Type', this.#type, { type: 'string' }), this.#body];
+      this.#field('Content-Type', this.#type, null), this.#body];
   }
 
   #showBody(body) {
@@ -113,7 +114,7 @@ export class OperationForm {
     } else {
       this.#file = element('input', { class: 'input', type: 'file' });
       if (type.startsWith('image/')) this.#file.accept = 'image/*';
-      this.#body.replaceChildren(this.#field('File or camera', this.#file, schema));
+      this.#body.replaceChildren(this.#field('Photo or file', this.#file, schema));
     }
   }
 

@@ -40,9 +40,11 @@ export function typeWords(api, schema) {
     return whole.anyOf.map((part) => typeWords(api, part)).join(' or ');
   }
   if (whole.type === 'array') return `array of ${typeWords(api, whole.items ?? {})}`;
-  const words = [whole.format === 'binary' ? 'bytes' : whole.type ?? 'anything'];
-  if (whole.format && whole.format !== 'binary') words.push(whole.format);
-  const { minimum, maximum } = whole;
+  const words = [whole.format === 'binary' ? 'a file, or the camera where there is one' : whole.type ?? 'anything'];
+  if (whole.format && !['binary', 'int64'].includes(whole.format)) words.push(whole.format);
+  const { minimum } = whole;
+  // The largest number of 64 bits says nothing to a reader.
+  const maximum = Number.isSafeInteger(whole.maximum ?? 0) ? whole.maximum : undefined;
   if (minimum !== undefined && maximum !== undefined) words.push(`${minimum} to ${maximum}`);
   else if (minimum !== undefined) words.push(`at least ${minimum}`);
   else if (maximum !== undefined) words.push(`at most ${maximum}`);

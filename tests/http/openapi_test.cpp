@@ -1,9 +1,6 @@
 // /openapi.json: equal to the route table, about what is loaded, and true about how it is refused.
 #include "http/openapi/document.h"
 
-#include <netinet/in.h>
-
-#include <algorithm>
 #include <set>
 
 #include "http/openapi/component_writer.h"
@@ -138,8 +135,12 @@ TEST(OperationsTest, RowsNameWhatThereIs) {
     EXPECT_THAT(tags, Contains(row.tag)) << row.route;
     EXPECT_THAT(responses, Contains(row.answer)) << row.route;
     for (const auto name : SplitWords(row.parameters)) EXPECT_THAT(parameters, Contains(name));
-    if (!row.body.empty()) EXPECT_THAT(bodies, Contains(row.body)) << row.route;
-    if (!row.not_ready.empty()) EXPECT_THAT(responses, Contains(row.not_ready)) << row.route;
+    if (!row.body.empty()) {
+      EXPECT_THAT(bodies, Contains(row.body)) << row.route;
+    }
+    if (!row.not_ready.empty()) {
+      EXPECT_THAT(responses, Contains(row.not_ready)) << row.route;
+    }
     for (const auto status : SplitWords(row.refusals)) {
       const int number = std::atoi(std::string(status).c_str());
       EXPECT_NE(RefusalDescription(number), RefusalDescription(0)) << row.route << " " << status;
@@ -344,58 +345,6 @@ TEST_F(OpenApiTest, TheDocsPageIsServedAndLinked) {
   EXPECT_THAT(page.Header("content-security-policy"), HasSubstr("default-src 'self'"));
   EXPECT_THAT(page.body, HasSubstr("/assets/docs.js"));
   EXPECT_THAT(Ask(Get("/")).body, HasSubstr("href=\"/docs\""));
-}
-
-class MetricsListenerTest : public ServerFixture {
- protected:
-  // Free just now.
-  static std::uint16_t FreePort() {
-    const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(bind(probe, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    close(probe);
-    return ntohs(address.sin_port);
-  }
-};
-
-TEST_F(MetricsListenerTest, ServesMetricsAndNothingElseAlsoWhileTheServerDrains) {
-  const std::uint16_t port = FreePort();
-  config_.metrics_port = port;
-  Start();
-  Ask(Get("/livez"));
-  const RawReply metrics = RawClient(port).Ask(Get("/metrics"));
-  EXPECT_EQ(metrics.status, 200);
-  EXPECT_THAT(metrics.body, HasSubstr("endpoint=\"GET /livez\""));
-  EXPECT_THAT(metrics.body, HasSubstr("xcloud_connections{listener=\"metrics\"} 1\n"));
-  EXPECT_EQ(RawClient(port).Ask(Get("/livez")).status, 404);
-  EXPECT_EQ(RawClient(port).Ask(PostImage()).status, 404);
-  EXPECT_EQ(Ask(Get("/metrics")).status, 200) << "on the main port as well";
-  server_->BeginDrain();
-  EXPECT_EQ(RawClient(port).Ask(Get("/metrics")).status, 200);
-  server_->Stop();
-  EXPECT_FALSE(RawClient(port).connected());
-}
-
-TEST_F(MetricsListenerTest, APortThatIsTakenStopsTheStart) {
-  Start();
-  config_.metrics_port = port();
-  HttpServer second(config_, service_, call_log_, metrics_, clock_);
-  const Status status = second.Start();
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr(std::to_string(port())));
-}
-
-TEST_F(MetricsListenerTest, WithMetricsOffThereAreNone) {
-  const std::uint16_t port = FreePort();
-  config_.metrics_port = port;
-  config_.metrics = false;
-  Start();
-  ExpectError(Ask(Get("/metrics")), 404, 404, "server.metrics");
-  EXPECT_FALSE(RawClient(port).connected());
 }
 
 }  // namespace
