@@ -42,6 +42,7 @@ BodyReader::BodyReader(Connection& connection, const RequestHead& head, const Se
       complete_(!head.chunked && head.content_length == 0) {}
 
 HttpError BodyReader::TooLarge() const {
+  if (!too_large_.empty()) return MakeHttpError(413, too_large_);
   return MakeHttpError(413, "the body is over " + std::to_string(limit_bytes_) + " bytes");
 }
 

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/config.h"
 #include "core/deadline.h"
@@ -49,8 +50,12 @@ class BodyReader {
   BodyReader(Connection& connection, const RequestHead& head, const ServerConfig& config,
              BodyStore& store);
 
-  // Sets the limit of bytes: what this endpoint takes instead of body_limit_bytes.
-  void LimitTo(std::uint64_t bytes) { limit_bytes_ = bytes; }
+  // Sets the limit of bytes: what this endpoint takes instead of body_limit_bytes. `too_large`: the
+  // words for a body that is over it; empty = our own.
+  void LimitTo(std::uint64_t bytes, std::string too_large = {}) {
+    limit_bytes_ = bytes;
+    too_large_ = std::move(too_large);
+  }
   std::uint64_t limit_bytes() const { return limit_bytes_; }
   // The 415 that a Content-Encoding which cannot be undone deserves.
   std::optional<HttpError> CheckCoding() const;
@@ -83,6 +88,7 @@ class BodyReader {
   BodyStore& store_;
   BodyShare share_;  // of the bytes of all bodies; until the request ends
   std::uint64_t limit_bytes_;
+  std::string too_large_;
   const Duration timeout_;
   const Duration per_byte_;                    // what a byte adds to it
   const std::optional<ContentCoding> coding_;  // nothing: one that we do not have

@@ -29,14 +29,13 @@ HttpError UnknownModel(const std::string& name, const std::string& version) {
   return MakeHttpError(404, "Request for unknown model: '" + name + "'" + which + " is not found");
 }
 
-// In the words that Triton's clients know; 413 and not its 400.
-HttpError TooLarge(const BodyReader& body, std::uint64_t length) {
-  const std::string size = length == 0 ? "" : " of " + std::to_string(length) + " bytes";
-  return MakeHttpError(413, "request body size" + size +
-                                " exceeds the maximum allowed input size of " +
-                                std::to_string(body.limit_bytes()) +
-                                " bytes. Use --http-max-input-size to increase the limit. (Here: "
-                                "[server] v2_body_limit_bytes.)");
+// The limit of this door, refused in the words that Triton's clients know; 413 and not its 400.
+void LimitBody(RequestContext& context) {
+  const auto bytes = static_cast<std::uint64_t>(context.server().config.v2_body_limit_bytes);
+  context.body.LimitTo(bytes, "the request body exceeds the maximum allowed input size of " +
+                                  std::to_string(bytes) +
+                                  " bytes. Use --http-max-input-size to increase the limit. (Here: "
+                                  "[server] v2_body_limit_bytes.)");
 }
 
 // Clients send whatever their library makes of bytes, so only what cannot be meant is refused.
@@ -60,8 +59,7 @@ std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& i
   if (auto error = CheckType(context.head)) return error;
   const Status status = ApplyInferHeaders(context.head, options);
   if (!status.ok()) return MakeHttpError(400, status.message());
-  context.body.LimitTo(static_cast<std::uint64_t>(context.server().config.v2_body_limit_bytes));
-  if (context.body.CheckLength()) return TooLarge(context.body, context.head.content_length);
+  LimitBody(context);
   return AdmitCall(context, options, info);
 }
 
@@ -106,9 +104,7 @@ Task<Response> HandleV2Infer(RequestContext& context) {
   SharedBytes body;
   const std::optional<HttpError> unread =
       co_await context.body.ReadAll(body, DeadlineOf(context, options, *info));
-  if (unread) {
-    co_return Refuse(context, unread->status == 413 ? TooLarge(context.body, 0) : *unread);
-  }
+  if (unread) co_return Refuse(context, *unread);
   auto parsed = Parse(context, body, *info);
   if (!parsed.ok()) co_return Refuse(context, ToHttpError(parsed.status()));
   ApplyBody(*parsed, options);

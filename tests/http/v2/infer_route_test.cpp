@@ -168,6 +168,16 @@ TEST_F(InferRouteTest, HasALimitOfItsOwn) {
       << "other routes keep theirs";
 }
 
+TEST_F(InferRouteTest, TooManyChunksAreNotCalledTooManyBytes) {
+  Start();
+  std::string chunks;
+  for (int i = 0; i < 65'537; ++i) chunks += "1\r\n \r\n";
+  ExpectRefused(Ask("POST /v2/models/echo/infer HTTP/1.1\r\nHost: t\r\n"
+                    "Transfer-Encoding: chunked\r\n\r\n" +
+                    chunks + "0\r\n\r\n"),
+                413, "Chunked request body exceeds maximum of 65536 chunks");
+}
+
 TEST_F(InferRouteTest, PriorityAndTimeoutFromTheBody) {
   Start();
   const auto parameters = [](const std::string& members) {
