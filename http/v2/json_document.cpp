@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#define RAPIDJSON_ASSERT(condition) XC_CHECK(condition)
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>

@@ -57,7 +57,8 @@ const std::string kGood = R"("shape":[1,2],"datatype":"FP32","data":[1,2])";
 
 TEST(InferRequestTest, ReadsAJsonRequest) {
   const auto request = ParseJsonBody(
-      R"({"id":"7","parameters":{"priority":1,"timeout":2500,"binary_data_output":true,"mine":"x"},)"
+      R"({"id":"7",)"
+      R"("parameters":{"priority":1,"timeout":2500,"binary_data_output":true,"mine":"x"},)"
       R"("inputs":[{"data":[[1,2]],"datatype":"FP32","shape":[1,2],"name":"INPUT0"},)"
       R"({"name":"b","shape":[1],"datatype":"BYTES","data":["\u00e9"]}],)"
       R"("outputs":[{"name":"OUTPUT1","parameters":{"binary_data":true}},)"
@@ -82,7 +83,8 @@ TEST(InferRequestTest, ReadsAJsonRequest) {
 
 TEST(InferRequestTest, BinaryInputsLieInTheBody) {
   const std::string json =
-      R"({"inputs":[{"name":"a","shape":[2],"datatype":"FP16","parameters":{"binary_data_size":4}},)"
+      R"({"inputs":[)"
+      R"({"name":"a","shape":[2],"datatype":"FP16","parameters":{"binary_data_size":4}},)"
       R"({"name":"j","shape":[1],"datatype":"INT8","data":[5]},)"
       R"({"name":"b","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":11}},)"
       R"({"name":"z","shape":[0,3],"datatype":"FP32","parameters":{"binary_data_size":0}}]})";
