@@ -1,10 +1,10 @@
 #include "http/v2/json_document.h"
 
-#include <algorithm>
-
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
+
+#include <algorithm>
 
 namespace xcloud {
 namespace {

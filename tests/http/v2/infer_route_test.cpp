@@ -67,10 +67,9 @@ TEST_F(InferRouteTest, AnswersInTheProtocolsWords) {
 
 TEST_F(InferRouteTest, BinaryInAndOut) {
   Start();
-  const std::string json =
-      R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32",)"
-      R"("parameters":{"binary_data_size":8}}],)"
-      R"("outputs":[{"name":"y","parameters":{"binary_data":true}}]})";
+  const std::string json = R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32",)"
+                           R"("parameters":{"binary_data_size":8}}],)"
+                           R"("outputs":[{"name":"y","parameters":{"binary_data":true}}]})";
   const RawReply reply = InferBinary(json, "12345678");
   EXPECT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(LastRequest().inputs[0].data.view(), "12345678");
