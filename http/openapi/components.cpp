@@ -14,7 +14,7 @@ constexpr Component kParameters[] = {
       "description": "Milliseconds from the first byte; the service's goal when it is not said.",
       "schema": {"type": "integer", "minimum": 1, "maximum": 3600000}})"},
     {"timeout", R"({"name": "timeout", "in": "query",
-      "description": "Microseconds from the first byte: shortens whatever deadline there is. 0 = no.",
+      "description": "Microseconds from the first byte: shortens whatever deadline there is.",
       "schema": {"type": "integer", "format": "int64", "minimum": 0,
         "maximum": 9223372036854775807}})"},
     {"priority", R"({"name": "priority", "in": "query",
@@ -56,7 +56,7 @@ constexpr Component kHeaders[] = {
     {"X-Request-Id", R"({"description": "The caller's, or one that was made.",
       "schema": {"type": "string"}})"},
     {"traceresponse", R"({
-      "description": "W3C Trace Context, to a traceparent: its trace id, and an id of this request.",
+      "description": "W3C Trace Context, to a traceparent: its trace id, an id of this request.",
       "schema": {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}})"},
     {"Server-Timing", R"({"description": "Milliseconds of decode, queue and infer.",
       "schema": {"type": "string"}})"},

@@ -14,7 +14,9 @@ function partArgument({ name, value }) {
 // not chosen yet is called photo.jpg.
 export function curlLine(request) {
   const words = ['curl'];
-  for (const [name, value] of Object.entries(request.headers)) words.push('-H', `${name}: ${value}`);
+  for (const [name, value] of Object.entries(request.headers)) {
+    words.push('-H', `${name}: ${value}`);
+  }
   const multipart = request.type === 'multipart/form-data';
   const parts = [...request.parts];
   if (request.photoPart && !parts.some(({ value }) => value instanceof Blob)) {

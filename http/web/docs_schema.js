@@ -80,7 +80,9 @@ export function skeleton(api, schema, depth = 0) {
   const whole = flatten(api, schema);
   if ('const' in whole) return whole.const;
   if (whole.enum) return whole.enum[0];
-  if (whole.type === 'array') return depth < MAX_DEPTH ? [skeleton(api, whole.items ?? {}, depth + 1)] : [];
+  if (whole.type === 'array') {
+    return depth < MAX_DEPTH ? [skeleton(api, whole.items ?? {}, depth + 1)] : [];
+  }
   if (whole.type === 'integer' || whole.type === 'number') return Math.max(0, whole.minimum ?? 0);
   if (whole.type === 'boolean') return false;
   if (whole.type === 'string') return '';
