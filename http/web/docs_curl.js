@@ -10,8 +10,8 @@ function partArgument({ name, value }) {
   return ['--form-string', `${name}=${value}`];
 }
 
-// {method, url, headers, type, parts, photoPart, file, text}: as docs_form.js makes it. A file that is
-// not chosen yet is called photo.jpg.
+// {method, url, headers, type, parts, photoPart, file, text}: as docs_form.js makes it. A file that
+// is not chosen yet is called photo.jpg.
 export function curlLine(request) {
   const words = ['curl'];
   for (const [name, value] of Object.entries(request.headers)) {

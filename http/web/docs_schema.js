@@ -40,7 +40,8 @@ export function typeWords(api, schema) {
     return whole.anyOf.map((part) => typeWords(api, part)).join(' or ');
   }
   if (whole.type === 'array') return `array of ${typeWords(api, whole.items ?? {})}`;
-  const words = [whole.format === 'binary' ? 'a file, or the camera where there is one' : whole.type ?? 'anything'];
+  const words = [whole.format === 'binary'
+    ? 'a file, or the camera where there is one' : whole.type ?? 'anything'];
   if (whole.format && !['binary', 'int64'].includes(whole.format)) words.push(whole.format);
   const { minimum } = whole;
   // The largest number of 64 bits says nothing to a reader.
