@@ -5,7 +5,7 @@ PYTHON := $(or $(XCLOUD_VENV),.venv)/bin/python
 PORT ?= 8080
 CMAKE_ARGS := $(if $(XCLOUD_VENV),-DXCLOUD_VENV=$(abspath $(XCLOUD_VENV)))
 
-.PHONY: help setup setup-tests configure weights photos build build-all run test test-sanitizers test-cpu bench bench-policies bench-scheduler format \
+.PHONY: help setup setup-tests configure weights photos build build-all run test test-sanitizers test-cpu fuzz fuzz-short bench bench-policies bench-scheduler format \
   format-check tidy clean
 
 help: ## list the targets
@@ -45,6 +45,13 @@ test-sanitizers: setup ## unit and simulation tests under asan+ubsan and tsan
 
 test-cpu: setup ## a build without CUDA, as on a machine without nvcc
 	@cmake --preset cpu $(CMAKE_ARGS) >/dev/null && cmake --build --preset cpu --target xcloud
+
+FUZZ_SECONDS ?= 600
+fuzz: setup-tests ## each parser fuzzed for FUZZ_SECONDS (600) under asan+ubsan
+	@tests/fuzz/run.sh long $(FUZZ_SECONDS)
+
+fuzz-short: setup-tests ## each fuzz target's seeds, found crashes and 20,000 more runs
+	@tests/fuzz/run.sh short
 
 bench-policies: build ## batching policies compared in simulated time: table, plot, JSON
 	@$(BUILD)/xcloud bench policies --svg bench/results/latest-policies.svg \

@@ -22,6 +22,8 @@
 #include "core/config.h"
 #include "core/log.h"
 #include "core/metrics.h"
+#include "http/fetch/photo_fetcher.h"
+#include "http/open_files.h"
 #include "http/server.h"
 #include "models/lane.h"
 #include "models/model_definition.h"
@@ -107,7 +109,8 @@ void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& schedule
 
 // What can be wrong without binding a port or loading a model: all of it at once.
 int Check(const Config& config) {
-  std::vector<Status> found = {CheckServerAddress(config.server), CheckStorageUrl(config.storage)};
+  std::vector<Status> found = {CheckServerAddress(config.server), CheckFetchConfig(config.fetch),
+                               CheckStorageUrl(config.storage)};
   const SystemClock clock;
   found.push_back(OpenDevices(config.devices).status());
   const auto entries = ScanRepository(config.repository.path);
@@ -136,6 +139,7 @@ int Serve(const ServeOptions& options) {
   if (!config.ok()) return Fail(config.status());
   InitLog(config->log.level);
   if (options.check_only) return Check(*config);
+  FitOpenFiles(config->server);
   const sigset_t signals = BlockStopSignals();
   SystemClock clock;
   MetricsRegistry metrics;
@@ -158,7 +162,7 @@ int Serve(const ServeOptions& options) {
   auto models =
       ModelServer::Create(config->repository, config->decode, *devices, scheduler, clock, metrics);
   if (!models.ok()) return Fail(models.status());
-  HttpServer http(config->server, **models, **call_log, metrics, clock);
+  HttpServer http(config->server, **models, **call_log, metrics, clock, config->fetch);
   if (Status status = http.Start(); !status.ok()) return Fail(status);
   (*models)->StartLoading();
   // On a thread of its own, so that a signal while models load ends the server as well.

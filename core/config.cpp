@@ -66,6 +66,7 @@ Status ApplyTable(const toml::table& table, const std::string& file, Config& con
   Config updated = config;
   TomlReader root(table, file, "", errors);
   ApplySection(root, "server", file, VisitServer, updated.server, errors);
+  ApplySection(root, "fetch", file, VisitFetch, updated.fetch, errors);
   ApplySection(root, "decode", file, VisitDecode, updated.decode, errors);
   ApplySection(root, "repository", file, VisitRepository, updated.repository, errors);
   ApplySection(root, "scheduler", file, VisitScheduler, updated.scheduler, errors);
@@ -99,21 +100,39 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
              "more than the cores adds switches and tail"},
             c.io_threads, 0, kMaxThreads);
   v.Integer({"max_connections", "open connections; one more is answered 503 and closed",
-             "each may hold one body in memory"},
+             "lowered at start, with a warning, to what the limit of open files leaves room for"},
             c.max_connections, 1, 1'000'000);
+  v.Integer({"max_connections_per_address",
+             "of them from one IPv4 address or one IPv6 /64, this machine's own too; one more is "
+             "answered 429 and closed; 0 = no bound",
+             "behind a proxy every connection comes from the proxy: use 0 there and bound "
+             "addresses in the proxy"},
+            c.max_connections_per_address, 0, 1'000'000);
   v.Integer({"header_limit_bytes", "request line and headers; more is 431", ""},
             c.header_limit_bytes, 512, 1 << 20);
   v.Integer({"body_limit_bytes", "request body; more is 413 before it is read", ""},
             c.body_limit_bytes, 1024, kGiB);
+  v.Integer({"v2_body_limit_bytes",
+             "likewise of the Open Inference Protocol, whose tensors are larger than photos; also "
+             "of the tensors that one request makes of JSON",
+             "JSON of this size holds up one io thread while it is read: about 7 ms a MB"},
+            c.v2_body_limit_bytes, 1024, kGiB);
   v.Integer(
       {"bodies_limit_bytes", "bodies of all connections together; more is 503 with Retry-After",
        "too high lets clients fill the memory"},
       c.bodies_limit_bytes, 1024, 1024 * kGiB);
   v.Integer({"header_timeout_ms", "from a request's first byte to the end of its header", ""},
             c.header_timeout_ms, 10, kHour);
-  v.Integer({"body_timeout_ms", "from the end of the header to the end of the body",
+  v.Integer({"body_timeout_ms",
+             "from the end of the header to the end of the body; what comes faster than "
+             "body_min_bytes_per_s may take longer",
              "too short refuses phones on slow networks"},
             c.body_timeout_ms, 10, kHour);
+  v.Integer({"body_min_bytes_per_s",
+             "each so many bytes of a body that come give it a second on top of body_timeout_ms; "
+             "0 = none: body_timeout_ms is the end",
+             "too low lets clients drip bodies for hours"},
+            c.body_min_bytes_per_s, 0, kGiB);
   v.Integer({"idle_timeout_ms", "a kept-alive connection without a request", ""}, c.idle_timeout_ms,
             10, kHour);
   v.Integer({"write_timeout_ms", "to write one answer", ""}, c.write_timeout_ms, 10, kHour);
@@ -137,6 +156,40 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
              "thread of its own, and answers while `port` drains",
              ""},
             c.metrics_port, 0, 65'535);
+}
+
+void VisitFetch(OptionVisitor& v, FetchConfig& c) {
+  v.Texts({"allow",
+           "hosts that photos named by imgurl may come from: `img.example.org`, "
+           "`*.example.org` = each name below it, `*` = any; ports are 80 and 443, or the one "
+           "that follows a host, `img.example.org:8080`; empty = imgurl is off",
+           "with `*` callers choose whom the server speaks to; private, loopback, link-local and "
+           "reserved addresses are refused whatever stands here"},
+          c.allow);
+  v.Integer({"max_bytes", "one photo; more is 413, before it is read where its length is declared",
+             "max_fetches photos of this size may be in memory"},
+            c.max_bytes, 1024, kGiB);
+  v.Integer({"timeout_ms",
+             "one photo, waiting and looking up the host included; a request's own deadline counts "
+             "where it is earlier; later is 504",
+             ""},
+            c.timeout_ms, 10, kHour);
+  v.Integer({"connect_timeout_ms",
+             "to connect, all addresses of the host and TLS included; part of timeout_ms", ""},
+            c.connect_timeout_ms, 10, kHour);
+  v.Integer({"max_redirects",
+             "redirects followed for one photo, each checked like a new URL; 0 = none", ""},
+            c.max_redirects, 0, 10);
+  v.Integer({"connections_per_host", "fetches from one host at a time; others wait",
+             "too many look like an attack to the host"},
+            c.connections_per_host, 1, 1024);
+  v.Integer({"max_fetches", "fetches at a time, all hosts together; others wait", ""},
+            c.max_fetches, 1, 4096);
+  v.Integer({"queue_capacity", "fetches that wait; one more is 429", ""}, c.queue_capacity, 1,
+            1'000'000);
+  v.Integer({"resolve_threads", "threads that look hosts up, each one host at a time",
+             "too few let a slow name server hold up every fetch"},
+            c.resolve_threads, 1, 64);
 }
 
 void VisitDecode(OptionVisitor& v, DecodeConfig& c) {
@@ -241,6 +294,7 @@ Status ApplyConfigOverride(std::string_view assignment, Config& config) {
 std::string DescribeConfig() {
   std::string out;
   AppendOptionTable(out, "[server]", VisitServer);
+  AppendOptionTable(out, "[fetch]", VisitFetch);
   AppendOptionTable(out, "[decode]", VisitDecode);
   AppendOptionTable(out, "[repository]", VisitRepository);
   AppendOptionTable(out, "[scheduler]", VisitScheduler);

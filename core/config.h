@@ -18,12 +18,15 @@ struct ServerConfig {
   std::string address = "127.0.0.1";
   std::int64_t port = 8080;
   std::int64_t io_threads = 0;
-  std::int64_t max_connections = 4096;
+  std::int64_t max_connections = 16'384;
+  std::int64_t max_connections_per_address = 1024;
   std::int64_t header_limit_bytes = 16'384;
   std::int64_t body_limit_bytes = 10'240'000;
+  std::int64_t v2_body_limit_bytes = 67'108'864;
   std::int64_t bodies_limit_bytes = 1LL << 30;
   std::int64_t header_timeout_ms = 5'000;
-  std::int64_t body_timeout_ms = 15'000;
+  std::int64_t body_timeout_ms = 10'000;
+  std::int64_t body_min_bytes_per_s = 1024;
   std::int64_t idle_timeout_ms = 65'000;
   std::int64_t write_timeout_ms = 15'000;
   std::int64_t answer_timeout_ms = 30'000;
@@ -31,6 +34,19 @@ struct ServerConfig {
   std::string admin = "loopback";
   bool metrics = true;
   std::int64_t metrics_port = 0;
+};
+
+// Photos that callers name by a URL (imgurl). The server fetches them, so it is told from where.
+struct FetchConfig {
+  std::vector<std::string> allow;  // empty = the feature is off
+  std::int64_t max_bytes = 10'240'000;
+  std::int64_t timeout_ms = 5'000;
+  std::int64_t connect_timeout_ms = 2'000;
+  std::int64_t max_redirects = 0;
+  std::int64_t connections_per_host = 4;
+  std::int64_t max_fetches = 64;
+  std::int64_t queue_capacity = 256;
+  std::int64_t resolve_threads = 4;
 };
 
 struct DecodeConfig {
@@ -75,6 +91,7 @@ struct DeviceConfig {
 
 struct Config {
   ServerConfig server;
+  FetchConfig fetch;
   DecodeConfig decode;
   RepositoryConfig repository;
   SchedulerConfig scheduler;
@@ -85,6 +102,7 @@ struct Config {
 
 // Each names the keys of its section once: default, range, effect, danger.
 void VisitServer(OptionVisitor& v, ServerConfig& c);
+void VisitFetch(OptionVisitor& v, FetchConfig& c);
 void VisitDecode(OptionVisitor& v, DecodeConfig& c);
 void VisitRepository(OptionVisitor& v, RepositoryConfig& c);
 void VisitScheduler(OptionVisitor& v, SchedulerConfig& c);

@@ -35,9 +35,11 @@ struct AnswerForm {
   std::string label_key = "category";
   std::string index_key;  // empty = the index is not written
   std::string probability_key = "prob";
-  int decimals = 4;      // digits after the point of a probability
-  int top_k = 5;         // predictions when the caller names no k
-  double threshold = 0;  // top-1 below it answers one item "Unknown", index -1
+  int decimals = 4;                // digits after the point of a probability
+  int top_k = 5;                   // predictions when the caller names no k
+  double threshold = 0;            // top-1 below it answers one item "Unknown", index -1
+  int index_base = 0;              // what the first label's index is written as; "Unknown" stays -1
+  bool probability_first = false;  // the order of an item's keys
 };
 
 // What is told about a service: routes, pages, metadata. A snapshot; never changes once made.

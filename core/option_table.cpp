@@ -49,6 +49,12 @@ void OptionTablePrinter::Numbers(const OptionDoc& doc, std::vector<double>& valu
   Row(doc, "[" + shown + "]", count + ", " + ShownRange(min, max));
 }
 
+void OptionTablePrinter::Texts(const OptionDoc& doc, std::vector<std::string>& value) {
+  std::string shown;
+  for (const std::string& text : value) shown += (shown.empty() ? "\"" : ", \"") + text + '"';
+  Row(doc, "[" + shown + "]", "texts");
+}
+
 void OptionTablePrinter::Row(const OptionDoc& doc, const std::string& value,
                              const std::string& range) {
   out_ += "| `" + std::string(doc.key) + "` | `" + value + "` | " + range + " | " +

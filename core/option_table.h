@@ -25,6 +25,7 @@ class OptionTablePrinter final : public OptionVisitor {
             const std::vector<std::string_view>& allowed) override;
   void Numbers(const OptionDoc& doc, std::vector<double>& value, std::size_t size, double min,
                double max) override;
+  void Texts(const OptionDoc& doc, std::vector<std::string>& value) override;
 
  private:
   void Row(const OptionDoc& doc, const std::string& value, const std::string& range);

@@ -32,6 +32,8 @@ class OptionVisitor {
   // A list of numbers, each within the bounds; `size` 0 = any length.
   virtual void Numbers(const OptionDoc& doc, std::vector<double>& value, std::size_t size,
                        double min, double max) = 0;
+  // A list of texts, of any length.
+  virtual void Texts(const OptionDoc& doc, std::vector<std::string>& value) = 0;
 };
 
 }  // namespace xcloud

@@ -135,6 +135,19 @@ void TomlReader::Numbers(const OptionDoc& doc, std::vector<double>& value, std::
   value = std::move(read);
 }
 
+void TomlReader::Texts(const OptionDoc& doc, std::vector<std::string>& value) {
+  const toml::node* node = Take(doc.key);
+  if (node == nullptr) return;
+  const toml::array* list = node->as_array();
+  if (list == nullptr) return Fail(doc.key, "must be a list of texts, [\"...\"]");
+  std::vector<std::string> read;
+  for (const toml::node& element : *list) {
+    if (!element.is_string()) return Fail(doc.key, "each must be text in quotes");
+    read.push_back(**element.as_string());
+  }
+  value = std::move(read);
+}
+
 const toml::table* TomlReader::Section(std::string_view key) {
   const toml::node* node = Take(key);
   if (node == nullptr) return nullptr;

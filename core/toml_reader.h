@@ -38,6 +38,7 @@ class TomlReader final : public OptionVisitor {
             const std::vector<std::string_view>& allowed) override;
   void Numbers(const OptionDoc& doc, std::vector<double>& value, std::size_t size, double min,
                double max) override;
+  void Texts(const OptionDoc& doc, std::vector<std::string>& value) override;
 
   // The sub-table `key`, or null when absent; marks the key as known. A non-table is an error.
   const toml::table* Section(std::string_view key);

@@ -15,7 +15,12 @@ namespace {
 // When the process is out of file descriptors or buffers, accepting at once would only spin.
 constexpr auto kPauseAfterFailure = std::chrono::milliseconds(20);
 
-constexpr const char* kRefusedHelp = "Connections refused because max_connections were open.";
+Counter& RefusedCounter(MetricsRegistry& metrics, const char* reason) {
+  return metrics.GetCounter("xcloud_connections_refused_total",
+                            "Connections refused because too many were open: in all (total) or "
+                            "from their address (address).",
+                            {{"reason", reason}});
+}
 
 }  // namespace
 
@@ -24,7 +29,11 @@ Acceptor::Acceptor(ServerState& server, const std::vector<std::unique_ptr<IoWork
       workers_(workers),
       acceptor_(workers.front()->context().get_executor()),
       pause_(workers.front()->context().get_executor()),
-      refused_(server.metrics.GetCounter("xcloud_connections_refused_total", kRefusedHelp)) {}
+      refused_total_(RefusedCounter(server.metrics, "total")),
+      refused_address_(RefusedCounter(server.metrics, "address")),
+      failures_(server.metrics.GetCounter(
+          "xcloud_accept_failures_total",
+          "Failures to accept a connection, mostly for want of file descriptors.")) {}
 
 Status Acceptor::Listen() {
   const std::string& address = server_.config.address;
@@ -62,26 +71,35 @@ Task<void> Acceptor::AcceptLoop() {
   for (std::size_t next = 0; acceptor_.is_open(); next = (next + 1) % workers_.size()) {
     IoWorker& worker = *workers_[next];
     ErrorCode error;
-    Socket socket =
-        co_await acceptor_.async_accept(worker.context(), asio::redirect_error(kUseTask, error));
+    asio::ip::tcp::endpoint peer;
+    Socket socket = co_await acceptor_.async_accept(worker.context(), peer,
+                                                    asio::redirect_error(kUseTask, error));
     if (!error) {
-      HandOver(std::move(socket), worker);
+      failing_ = false;
+      HandOver(std::move(socket), AddressKeyOf(peer.address()), worker);
     } else if (acceptor_.is_open() && error != asio::error::connection_aborted) {
-      spdlog::warn("cannot accept a connection: {}", error.message());
+      NoteFailure(error);
       pause_.expires_after(kPauseAfterFailure);
       co_await pause_.async_wait(asio::redirect_error(kUseTask, error));
     }
   }
 }
 
-void Acceptor::HandOver(Socket socket, IoWorker& worker) {
-  if (server_.connections.TryAdd()) {
-    worker.Adopt(std::move(socket), ConnectionSlot(server_.connections));
+void Acceptor::NoteFailure(const ErrorCode& error) {
+  failures_.Add();
+  if (std::exchange(failing_, true)) return;
+  spdlog::warn("cannot accept connections: {}; trying on", error.message());
+}
+
+void Acceptor::HandOver(Socket socket, AddressKey address, IoWorker& worker) {
+  const Admission admission = server_.connections.TryAdd(address);
+  if (admission == Admission::kAdmitted) {
+    worker.Adopt(std::move(socket), ConnectionSlot(server_.connections, address), admission);
     return;
   }
-  refused_.Add();
-  if (!server_.refusals.TryAdd()) return;
-  worker.AdoptForRefusal(std::move(socket), ConnectionSlot(server_.refusals));
+  (admission == Admission::kAddressFull ? refused_address_ : refused_total_).Add();
+  if (server_.refusals.TryAdd(address) != Admission::kAdmitted) return;
+  worker.Adopt(std::move(socket), ConnectionSlot(server_.refusals, address), admission);
 }
 
 }  // namespace xcloud

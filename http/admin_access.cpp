@@ -46,19 +46,21 @@ AdminCaller CallerOf(const Connection& connection, const RequestHead& head) {
   return caller;
 }
 
-std::optional<HttpError> CheckAdminAccess(std::string_view mode, const AdminCaller& caller) {
+std::optional<HttpError> CheckAdminAccess(std::string_view mode, const AdminCaller& caller,
+                                          std::string_view what) {
+  const std::string name(what);
   if (caller.origin && !IsSameOrigin(*caller.origin, caller.host)) {
-    return MakeHttpError(403, "/admin is not for pages of other sites");
+    return MakeHttpError(403, name + " is not for pages of other sites");
   }
   if (mode == "any") return std::nullopt;
   if (!caller.on_loopback) {
-    return MakeHttpError(403, "/admin is only for callers on the server's own machine");
+    return MakeHttpError(403, name + " is only for callers on the server's own machine");
   }
   if (caller.forwarded) {
-    return MakeHttpError(403, "/admin is not for callers that a proxy forwards");
+    return MakeHttpError(403, name + " is not for callers that a proxy forwards");
   }
   if (!IsAddressOrLocalhost(caller.host)) {
-    return MakeHttpError(403, "call /admin by localhost or an IP address, not by a name");
+    return MakeHttpError(403, "call " + name + " by localhost or an IP address, not by a name");
   }
   return std::nullopt;
 }

@@ -26,7 +26,9 @@ struct AdminCaller {
 };
 AdminCaller CallerOf(const Connection& connection, const RequestHead& head);
 
-// `mode`: server.admin, "loopback" or "any". 403 in words, or nothing when the caller may.
-std::optional<HttpError> CheckAdminAccess(std::string_view mode, const AdminCaller& caller);
+// `mode`: server.admin, "loopback" or "any". 403 in words, or nothing when the caller may. `what`
+// is asked for, as it stands in those words.
+std::optional<HttpError> CheckAdminAccess(std::string_view mode, const AdminCaller& caller,
+                                          std::string_view what = "/admin");
 
 }  // namespace xcloud

@@ -11,7 +11,7 @@ namespace {
 constexpr int kMillisecondDecimals = 3;
 constexpr int kSecondDecimals = 6;
 
-void WriteExplain(JsonWriter& json, const InferenceResult& result, Duration elapsed) {
+void WriteExplain(JsonWriter& json, const InferenceResult& result, const AnswerOptions& options) {
   const StageTimes& stages = result.stages;
   const auto milliseconds = [&json](std::string_view key, Duration d) {
     json.Key(key).Fixed(ToMilliseconds(d), kMillisecondDecimals);
@@ -20,11 +20,27 @@ void WriteExplain(JsonWriter& json, const InferenceResult& result, Duration elap
   json.Key("model").String(result.model).Key("version").String(result.version);
   json.Key("lane").String(result.lane);
   json.Key("batch").Integer(static_cast<std::int64_t>(result.batch_items));
+  if (options.fetch) milliseconds("fetch_ms", *options.fetch);
   milliseconds("decode_ms", DecodeTime(stages));
   milliseconds("queue_ms", QueueTime(stages));
   milliseconds("staging_ms", StagingTime(stages));
   milliseconds("infer_ms", InferTime(stages));
-  milliseconds("total_ms", elapsed);
+  milliseconds("total_ms", options.elapsed);
+  json.EndObject();
+}
+
+void WriteItem(JsonWriter& json, const Prediction& prediction, const AnswerForm& form) {
+  const auto probability = [&] {
+    json.Key(form.probability_key).Fixed(double{prediction.probability}, form.decimals);
+  };
+  json.BeginObject();
+  if (form.probability_first) probability();
+  json.Key(form.label_key).String(prediction.label);
+  if (!form.index_key.empty()) {
+    const bool known = prediction.index >= 0;
+    json.Key(form.index_key).Integer(known ? prediction.index + form.index_base : prediction.index);
+  }
+  if (!form.probability_first) probability();
   json.EndObject();
 }
 
@@ -37,22 +53,23 @@ std::string WriteAnswer(const InferenceResult& result, const AnswerForm& form,
   JsonWriter json(out);
   json.BeginObject().Key("code").Integer(0).Key("msg").String("success");
   json.Key("data").BeginArray();
-  for (const Prediction& prediction : result.predictions) {
-    json.BeginObject().Key(form.label_key).String(prediction.label);
-    if (!form.index_key.empty()) json.Key(form.index_key).Integer(prediction.index);
-    json.Key(form.probability_key).Fixed(double{prediction.probability}, form.decimals);
-    json.EndObject();
-  }
+  for (const Prediction& prediction : result.predictions) WriteItem(json, prediction, form);
   json.EndArray();
   json.Key("elapse").Fixed(std::chrono::duration<double>(options.elapsed).count(), kSecondDecimals);
   if (result.synthetic) json.Key("synthetic").Bool(true);
-  if (options.explain) WriteExplain(json, result, options.elapsed);
+  if (options.explain) WriteExplain(json, result, options);
   json.EndObject();
   return out;
 }
 
-std::string ServerTiming(const StageTimes& stages) {
-  std::string out = "decode;dur=";
+std::string ServerTiming(const StageTimes& stages, std::optional<Duration> fetch) {
+  std::string out;
+  if (fetch) {
+    out += "fetch;dur=";
+    AppendFixed(out, ToMilliseconds(*fetch), kMillisecondDecimals);
+    out += ", ";
+  }
+  out += "decode;dur=";
   AppendFixed(out, ToMilliseconds(DecodeTime(stages)), kMillisecondDecimals);
   out += ", queue;dur=";
   AppendFixed(out, ToMilliseconds(QueueTime(stages)), kMillisecondDecimals);

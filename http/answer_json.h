@@ -3,6 +3,7 @@
 // Thread safety: pure functions; any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/inference_service.h"
@@ -11,8 +12,9 @@
 namespace xcloud {
 
 struct AnswerOptions {
-  Duration elapsed{};    // of the whole request so far
-  bool explain = false;  // adds where the time went
+  Duration elapsed{};                  // of the whole request so far
+  bool explain = false;                // adds where the time went
+  std::optional<Duration> fetch = {};  // how long the photo's download took, if there was one
 };
 
 // {"code":0,"msg":"success","data":[{label, index?, probability}, ...],"elapse":s}, the keys as the
@@ -21,7 +23,8 @@ struct AnswerOptions {
 std::string WriteAnswer(const InferenceResult& result, const AnswerForm& form,
                         const AnswerOptions& options);
 
-// "decode;dur=1.2, queue;dur=0.3, infer;dur=8.9": milliseconds.
-std::string ServerTiming(const StageTimes& stages);
+// "decode;dur=1.2, queue;dur=0.3, infer;dur=8.9": milliseconds; "fetch;dur=41.0, " before them when
+// the photo was downloaded.
+std::string ServerTiming(const StageTimes& stages, std::optional<Duration> fetch = {});
 
 }  // namespace xcloud

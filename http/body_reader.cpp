@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "http/chunked_decoder.h"
+#include "http/yield_thread.h"
 
 namespace xcloud {
 namespace {
@@ -33,6 +34,10 @@ BodyReader::BodyReader(Connection& connection, const RequestHead& head, const Se
       share_(store.budget),
       limit_bytes_(static_cast<std::uint64_t>(config.body_limit_bytes)),
       timeout_(std::chrono::milliseconds(config.body_timeout_ms)),
+      per_byte_(config.body_min_bytes_per_s > 0
+                    ? Duration(std::chrono::seconds(1)) / config.body_min_bytes_per_s
+                    : Duration{}),
+      coding_(ParseContentCoding(head.Header("content-encoding"))),
       client_waits_(head.expects_continue),
       complete_(!head.chunked && head.content_length == 0) {}
 
@@ -48,7 +53,8 @@ HttpError BodyReader::NoRoom() const {
 }
 
 void BodyReader::LimitReads() {
-  connection_.LimitReads(std::min(timeout_, deadline_.Remaining(connection_.Now())));
+  const Duration left = deadline_.Remaining(connection_.Now());
+  connection_.LimitReads(std::min(timeout_, left), per_byte_, left);
 }
 
 HttpError BodyReader::Ended() const {
@@ -60,6 +66,13 @@ HttpError BodyReader::Ended() const {
   return MakeHttpError(kStatusClientGone, "the client closed the connection within the body");
 }
 
+std::optional<HttpError> BodyReader::CheckCoding() const {
+  if (coding_) return std::nullopt;
+  return MakeHttpError(415,
+                       "a body with this Content-Encoding is not read: send gzip, deflate or "
+                       "no coding");
+}
+
 std::optional<HttpError> BodyReader::CheckLength() const {
   if (head_.content_length > limit_bytes_) return TooLarge();
   return std::nullopt;
@@ -67,6 +80,7 @@ std::optional<HttpError> BodyReader::CheckLength() const {
 
 Task<std::optional<HttpError>> BodyReader::ReadAll(SharedBytes& body, Deadline deadline) {
   if (complete_) co_return std::nullopt;
+  if (auto error = CheckCoding()) co_return error;
   if (auto error = CheckLength()) co_return error;
   deadline_ = deadline;
   LimitReads();
@@ -85,6 +99,7 @@ Task<std::optional<HttpError>> BodyReader::ReadAll(SharedBytes& body, Deadline d
   connection_.NoLimit();
   complete_ = !error.has_value();
   failed_ = error.has_value();
+  if (!error && coding_ != ContentCoding::kIdentity) error = co_await Decode(body);
   co_return error;
 }
 
@@ -122,6 +137,8 @@ Task<std::optional<HttpError>> BodyReader::ReadChunked(SharedBytes& body) {
         co_return std::nullopt;
       case ChunkedDecoder::State::kTooLarge:
         co_return TooLarge();
+      case ChunkedDecoder::State::kTooManyChunks:
+        co_return MakeHttpError(413, ChunkedDecoder::TooManyChunksMessage());
       case ChunkedDecoder::State::kMalformed:
         co_return MakeHttpError(400, "malformed chunked body");
       case ChunkedDecoder::State::kMore:
@@ -129,6 +146,33 @@ Task<std::optional<HttpError>> BodyReader::ReadChunked(SharedBytes& body) {
     }
     const bool more = co_await connection_.ReadMore();
     if (!more) co_return Ended();
+  }
+}
+
+Task<std::optional<HttpError>> BodyReader::Decode(SharedBytes& body) {
+  Inflater inflater(*coding_, body.view(), limit_bytes_, store_.pool);
+  for (;;) {
+    const Inflater::State state = inflater.Step();
+    if (!share_.GrowTo(body.size() + inflater.size())) co_return NoRoom();
+    switch (state) {
+      case Inflater::State::kDone:
+        store_.copied_bytes.Add(inflater.size());
+        body = inflater.Take();
+        co_return std::nullopt;
+      case Inflater::State::kTooLarge:
+        co_return TooLarge();
+      case Inflater::State::kTruncated:
+        co_return MakeHttpError(400, "the compressed body ends too early");
+      case Inflater::State::kMalformed:
+        co_return MakeHttpError(400, "the body is not what its Content-Encoding says");
+      case Inflater::State::kMore:
+        break;
+    }
+    co_await YieldThread();
+    if (connection_.aborted()) co_return MakeHttpError(503, "the server is stopping");
+    if (deadline_.Expired(connection_.Now())) {
+      co_return MakeHttpError(504, "the deadline passed while the body was decoded");
+    }
   }
 }
 

@@ -12,6 +12,10 @@ constexpr std::size_t kMaxOverheadBytes = 16 * 1024;  // extensions and trailers
 
 }  // namespace
 
+std::string ChunkedDecoder::TooManyChunksMessage() {
+  return "Chunked request body exceeds maximum of " + std::to_string(kMaxChunks) + " chunks";
+}
+
 std::size_t ChunkedDecoder::Feed(std::string_view in, std::string& out) {
   std::size_t at = 0;
   while (at < in.size() && state_ == State::kMore) {
@@ -46,6 +50,10 @@ void ChunkedDecoder::TakeSizeDigit(char c) {
 void ChunkedDecoder::EndSizeLine() {
   if (chunk_ > limit_ - total_) {
     state_ = State::kTooLarge;
+    return;
+  }
+  if (chunk_ > 0 && ++chunks_ > kMaxChunks) {
+    state_ = State::kTooManyChunks;
     return;
   }
   total_ += chunk_;

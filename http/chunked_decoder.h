@@ -1,7 +1,11 @@
 // ChunkedDecoder: Transfer-Encoding: chunked (RFC 9112, 7.1), fed in pieces of any size.
 //
 // Written here because the parser of Beast 1.74 needs each chunk header in one contiguous piece of
-// unbounded length. Extensions and trailers are skipped; a line of either is bounded.
+// unbounded length. Extensions and trailers are skipped.
+// Bounds beside that of the body: 65,536 chunks (a chunk of one byte costs six on the wire and a
+// pass through the state machine), and 16 KiB of all extensions and trailers together. So no body
+// takes more bytes to send than its limit, 20 a chunk and the 16 KiB; nothing of it but the body
+// is kept.
 // Not thread-safe; one per request.
 #pragma once
 
@@ -14,7 +18,10 @@ namespace xcloud {
 
 class ChunkedDecoder {
  public:
-  enum class State { kMore, kDone, kMalformed, kTooLarge };
+  enum class State { kMore, kDone, kMalformed, kTooLarge, kTooManyChunks };
+  static constexpr std::size_t kMaxChunks = 65'536;  // without the empty one that ends the body
+  // What Triton's clients know.
+  static std::string TooManyChunksMessage();
 
   // `limit`: bytes of decoded body; one more is kTooLarge.
   explicit ChunkedDecoder(std::uint64_t limit) : limit_(limit) {}
@@ -35,6 +42,7 @@ class ChunkedDecoder {
   Step step_ = Step::kSize;
   std::uint64_t total_ = 0;
   std::uint64_t chunk_ = 0;  // size while it is read, then bytes of it still to come
+  std::size_t chunks_ = 0;
   std::size_t size_digits_ = 0;
   std::size_t overhead_ = 0;      // bytes of extensions and trailers so far
   std::size_t trailer_line_ = 0;  // bytes of the current trailer line

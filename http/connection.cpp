@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -53,12 +54,30 @@ Task<bool> Connection::ReadMore() {
   co_return got > 0;
 }
 
+Task<bool> Connection::ReadFirst() {
+  if (timed_out_ || aborted_) co_return false;
+  buffer_.shrink_to_fit();
+  ErrorCode error;
+  co_await socket_.async_wait(Socket::wait_read, asio::redirect_error(kUseTask, error));
+  if (error || timed_out_ || aborted_) co_return false;
+  const auto space = buffer_.prepare(kReadBytes);
+  const std::size_t got = socket_.read_some(space, error);
+  buffer_.commit(got);
+  last_read_at_ = clock_.Now();
+  if (error != asio::error::would_block) co_return got > 0;
+  const bool more = co_await ReadMore();
+  co_return more;
+}
+
 Task<std::size_t> Connection::ReadInto(char* data, std::size_t size) {
   if (timed_out_ || aborted_) co_return 0;
   ErrorCode error;
   const std::size_t got = co_await socket_.async_read_some(asio::buffer(data, size),
                                                            asio::redirect_error(kUseTask, error));
   last_read_at_ = clock_.Now();
+  if (per_byte_ > Duration{}) {
+    limit_at_ = std::min(latest_at_, limit_at_ + per_byte_ * static_cast<std::int64_t>(got));
+  }
   co_return error ? 0 : got;
 }
 
@@ -93,13 +112,22 @@ void Connection::LimitReads(Duration limit) {
   Limit(limit, false);
 }
 
+void Connection::LimitReads(Duration limit, Duration per_byte, Duration most) {
+  Limit(limit, false);
+  per_byte_ = per_byte;
+  const auto now = Steady::now();
+  latest_at_ = most < Steady::time_point::max() - now ? now + most : Steady::time_point::max();
+}
+
 void Connection::NoLimit() {
   limit_at_ = Steady::time_point::max();
+  per_byte_ = Duration{};
 }
 
 void Connection::Limit(Duration limit, bool writing) {
   timed_out_ = false;
   limits_writing_ = writing;
+  per_byte_ = Duration{};
   limit_at_ = Steady::now() + limit;
   if (limit_at_ < fires_at_) StartTimer();
 }
@@ -177,7 +205,7 @@ void Connection::OnReadable(const ErrorCode& error, std::uint64_t generation) {
 bool Connection::KeepPipelined() {
   if (buffer_.size() >= kMaxPipelinedBytes) return false;
   ErrorCode error;
-  const auto space = buffer_.prepare(kReadBytes);
+  const auto space = buffer_.prepare(std::min(kReadBytes, kMaxPipelinedBytes - buffer_.size()));
   buffer_.commit(socket_.read_some(space, error));
   last_read_at_ = clock_.Now();
   return true;

@@ -5,6 +5,12 @@
 // coroutine that serves it and the handlers that it has started.
 // Invariants: one read and one write at most are pending. A time limit is an instant: it covers
 // all reads until the next Limit..., so a client that sends a byte at a time gains nothing.
+//
+// Memory: an idle connection holds no buffer. What a client sends ahead (pipelining) stays in the
+// socket while its answers are written, so one that does not read its answers fills the kernel's
+// two buffers, and then write_timeout_ms ends it; while an answer is made, 64 KiB of it are
+// taken in, to see whether the client is still there. The buffer is at most twice the larger of
+// that and header_limit_bytes + 16 KiB.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +39,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Appends what comes to the buffer. False: the client went away, the limit passed (timed_out()
   // tells) or Abort.
   Task<bool> ReadMore();
+  // The same between requests, without a buffer until something comes. REQUIRES: Buffered() is
+  // empty.
+  Task<bool> ReadFirst();
+  // Of the buffer, used or not.
+  std::size_t buffer_bytes() const { return buffer_.capacity(); }
   // Reads into `data` and returns the bytes; 0 as ReadMore's false.
   Task<std::size_t> ReadInto(char* data, std::size_t size);
   TimePoint Now() const { return clock_.Now(); }
@@ -45,6 +56,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // --- Time limits: reads fail with timed_out() once it has passed ---
   void LimitReads(Duration limit);
+  // As above, but each byte that comes from now on moves the instant by `per_byte`, to `most` from
+  // now at the latest. So the sender has `limit` to stand still in all, and must else be faster
+  // than a byte in `per_byte` on average; a burst is credit for a pause.
+  void LimitReads(Duration limit, Duration per_byte, Duration most);
   void NoLimit();
   bool timed_out() const { return timed_out_; }
 
@@ -86,6 +101,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Timer timer_;
   std::chrono::steady_clock::time_point limit_at_ = std::chrono::steady_clock::time_point::max();
+  std::chrono::steady_clock::time_point latest_at_ = std::chrono::steady_clock::time_point::max();
+  Duration per_byte_{};  // by which a byte that is read moves limit_at_, to latest_at_ at most
   // When the pending wait on timer_ fires. It is not moved when the limit moves later, so a
   // request that ends in time costs no timer operation.
   std::chrono::steady_clock::time_point fires_at_ = std::chrono::steady_clock::time_point::max();

@@ -43,7 +43,8 @@ ErrorForm ErrorFormOf(std::string_view path) {
   return ErrorForm::kXCloud;
 }
 
-std::string WriteError(const HttpError& error, Duration elapsed, ErrorForm form) {
+std::string WriteError(const HttpError& error, Duration elapsed, ErrorForm form,
+                       std::string_view trace_id) {
   std::string body;
   JsonWriter json(body);
   json.BeginObject();
@@ -51,6 +52,7 @@ std::string WriteError(const HttpError& error, Duration elapsed, ErrorForm form)
     case ErrorForm::kXCloud:
       json.Key("code").Integer(error.code).Key("msg").String(error.message).Key("data").Null();
       json.Key("elapse").Fixed(std::chrono::duration<double>(elapsed).count(), 6);
+      if (!trace_id.empty()) json.Key("trace_id").String(trace_id);
       break;
     case ErrorForm::kProtocol:
       json.Key("error").String(error.message);

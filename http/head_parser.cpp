@@ -1,5 +1,6 @@
 #include "http/head_parser.h"
 
+#include <iterator>
 #include <limits>
 #include <optional>
 
@@ -78,17 +79,29 @@ std::size_t HeadParser::Feed(std::string_view in) {
   const bool done = parser_->beast->is_header_done();
   if (taken_ > limit_bytes_ || (!done && taken_ + in.size() - taken > limit_bytes_)) {
     Refuse(431, "the request line and headers are over " + std::to_string(limit_bytes_) + " bytes");
+  } else if (TooManyHeaders()) {
+    Refuse(431, "the request has more than " + std::to_string(kMaxHeaders) + " headers");
   } else if (error == http::error::bad_version) {
     Refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   } else if (error && error != http::error::need_more) {
     Refuse(400, "malformed HTTP request: " + error.message());
   } else if (done) {
     Finish();
+  } else if (in.substr(taken).find("\r\n\r\n") != std::string_view::npos) {
+    // Beast asks for more when a first line ends early, and after that looks only behind its end.
+    Refuse(400, "malformed HTTP request: its end comes within a line");
   }
   return taken;
 }
 
+bool HeadParser::TooManyHeaders() const {
+  const auto& fields = parser_->beast->get();
+  return std::distance(fields.begin(), fields.end()) > std::ptrdiff_t{kMaxHeaders};
+}
+
 void HeadParser::Refuse(int status, std::string message) {
+  parser_->beast.emplace();  // the client may linger
+  head_ = {};
   state_ = State::kRefused;
   error_ = MakeHttpError(status, std::move(message));
 }
@@ -103,6 +116,10 @@ void HeadParser::Finish() {
   head_.keep_alive = message.keep_alive();
   head_.chunked = parser_->beast->chunked();
   if (const auto length = parser_->beast->content_length()) head_.content_length = *length;
+  const std::string_view sent_length = head_.Header("content-length");
+  if (message.count(http::field::content_length) > 1 || sent_length.find(',') != sent_length.npos) {
+    return Refuse(400, "a request must have one Content-Length at the most");
+  }
   if (!head_.http_1_0 && message.count(http::field::host) != 1) {
     return Refuse(400, "an HTTP/1.1 request must have exactly one Host header");
   }

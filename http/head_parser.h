@@ -3,7 +3,9 @@
 //
 // Not thread-safe; one per connection, Reset() before each request. Views into the head stay valid
 // until then. Refuses what RFC 9112 calls malformed, both Content-Length and Transfer-Encoding,
-// codings other than chunked, and HTTP/1.1 without Host.
+// Content-Length twice or as a list (even of equal numbers: the next server may take the other),
+// codings other than chunked, HTTP/1.1 without Host, and more than 100 headers (Apache's number;
+// browsers send about 20). A refused head is not kept.
 #pragma once
 
 #include <cstddef>
@@ -39,6 +41,8 @@ class HeadParser {
  public:
   enum class State { kMore, kDone, kRefused };
 
+  static constexpr std::size_t kMaxHeaders = 100;
+
   // `limit_bytes`: start line and headers together; more is 431.
   explicit HeadParser(std::size_t limit_bytes);
   ~HeadParser();
@@ -56,6 +60,7 @@ class HeadParser {
   friend struct RequestHead;
   struct Parser;
   void Finish();
+  bool TooManyHeaders() const;
   void Refuse(int status, std::string message);
 
   const std::size_t limit_bytes_;

@@ -6,20 +6,16 @@
 
 #include "core/request.h"
 #include "http/asio_types.h"
+#include "http/completion_wait.h"
 #include "http/connection.h"
 #include "http/server_state.h"
 
 namespace xcloud {
 
 struct CallOutcome {
-  enum class Kind {
-    kAnswered,    // `result` is the service's
-    kTooLate,     // `give_up_at` passed first
-    kClientGone,  // the connection closed first
-    kStopping,    // the server cut the connection
-  };
+  using Kind = WaitEnd;
   Kind kind = Kind::kAnswered;
-  InferenceResult result;
+  InferenceResult result;  // of kAnswered: the service's
 };
 
 // Whatever ends the wait but an answer also sets the request's CancelToken.

@@ -50,20 +50,13 @@ void IoWorker::Run() {
   }
 }
 
-void IoWorker::Adopt(Socket socket, ConnectionSlot slot) {
-  Spawn(std::move(socket), std::move(slot), Purpose::kServe);
-}
-
-void IoWorker::AdoptForRefusal(Socket socket, ConnectionSlot slot) {
-  Spawn(std::move(socket), std::move(slot), Purpose::kRefuse);
-}
-
-void IoWorker::Spawn(Socket socket, ConnectionSlot slot, Purpose purpose) {
+void IoWorker::Adopt(Socket socket, ConnectionSlot slot, Admission admission) {
   asio::post(context_.get_executor(), [this, socket = std::move(socket), slot = std::move(slot),
-                                       purpose]() mutable {
+                                       admission]() mutable {
     if (aborted_) return;
     auto connection = std::make_shared<Connection>(std::move(socket), state_.server.clock);
-    asio::co_spawn(context_.get_executor(), Serve(std::move(connection), std::move(slot), purpose),
+    asio::co_spawn(context_.get_executor(),
+                   Serve(std::move(connection), std::move(slot), admission),
                    [](const std::exception_ptr& thrown) {
                      if (thrown == nullptr) return;
                      try {
@@ -76,7 +69,7 @@ void IoWorker::Spawn(Socket socket, ConnectionSlot slot, Purpose purpose) {
 }
 
 Task<void> IoWorker::Serve(std::shared_ptr<Connection> connection, ConnectionSlot slot,
-                           Purpose purpose) {
+                           Admission admission) {
   // Leaves the set and closes the socket before the slot is given back, also when something throws.
   struct Registered {
     std::unordered_set<Connection*>& set;
@@ -90,10 +83,10 @@ Task<void> IoWorker::Serve(std::shared_ptr<Connection> connection, ConnectionSlo
   if (aborted_) co_return;
   connections_.insert(connection.get());
   const Registered registered{connections_, *connection};
-  if (purpose == Purpose::kServe) {
+  if (admission == Admission::kAdmitted) {
     co_await ServeConnection(connection, state_);
   } else {
-    co_await RefuseConnection(connection, state_);
+    co_await RefuseConnection(connection, state_, admission);
   }
 }
 

@@ -22,9 +22,8 @@ class IoWorker {
   ~IoWorker();
 
   void Start();
-  // Serves the socket, which was accepted for context(). `over_limit`: answers 503 instead.
-  void Adopt(Socket socket, ConnectionSlot slot);
-  void AdoptForRefusal(Socket socket, ConnectionSlot slot);
+  // Serves the socket, which was accepted for context(), or tells it why it is not admitted.
+  void Adopt(Socket socket, ConnectionSlot slot, Admission admission);
   // Closes the connections that are between requests.
   void Drain();
   // Cuts every connection. The thread ends once their coroutines have unwound.
@@ -34,10 +33,9 @@ class IoWorker {
   asio::io_context& context() { return context_; }
 
  private:
-  enum class Purpose { kServe, kRefuse };
   void Run();
-  void Spawn(Socket socket, ConnectionSlot slot, Purpose purpose);
-  Task<void> Serve(std::shared_ptr<Connection> connection, ConnectionSlot slot, Purpose purpose);
+  Task<void> Serve(std::shared_ptr<Connection> connection, ConnectionSlot slot,
+                   Admission admission);
 
   const std::size_t number_;
   asio::io_context context_{1};  // one thread runs it

@@ -68,6 +68,15 @@ void AppendEscaped(std::string& out, char c) {
 
 }  // namespace
 
+bool IsUtf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = SequenceLength(text, at);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
 void AppendJsonString(std::string& out, std::string_view text) {
   out += '"';
   std::size_t copied = 0;  // what stands as it is, is copied in runs

@@ -40,6 +40,8 @@ class JsonWriter {
   bool comma_ = false;  // a value stands before, so the next needs a comma
 };
 
+// Nothing in `text` would become U+FFFD.
+bool IsUtf8(std::string_view text);
 // `text` as a JSON string with its quotes.
 void AppendJsonString(std::string& out, std::string_view text);
 // As JsonWriter::Fixed.

@@ -43,7 +43,9 @@ struct RequestContext {
 
   ServerState& server() { return worker.server; }
   Duration Elapsed() const { return worker.server.clock.Now() - first_byte; }
-  Response Fail(const HttpError& error) const { return ErrorResponse(error, Elapsed(), form); }
+  Response Fail(const HttpError& error) const {
+    return ErrorResponse(error, Elapsed(), form, trace_id);
+  }
 };
 
 }  // namespace xcloud

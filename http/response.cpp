@@ -47,6 +47,8 @@ std::string_view ReasonPhrase(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
     case 408:
       return "Request Timeout";
     case 409:
@@ -78,10 +80,11 @@ std::string_view ReasonPhrase(int status) {
   }
 }
 
-Response ErrorResponse(const HttpError& error, Duration elapsed, ErrorForm form) {
+Response ErrorResponse(const HttpError& error, Duration elapsed, ErrorForm form,
+                       std::string_view trace_id) {
   Response response;
   response.status = error.status;
-  response.body = WriteError(error, elapsed, form);
+  response.body = WriteError(error, elapsed, form, trace_id);
   if (!error.allow.empty()) response.headers.emplace_back("Allow", error.allow);
   if (error.retry_after.count() > 0 || error.status == 429) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(error.retry_after).count();

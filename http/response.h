@@ -29,7 +29,7 @@ struct Response {
 
 // The error as JSON in that form, with Retry-After where it carries one.
 Response ErrorResponse(const HttpError& error, Duration elapsed,
-                       ErrorForm form = ErrorForm::kXCloud);
+                       ErrorForm form = ErrorForm::kXCloud, std::string_view trace_id = {});
 // A body of JSON that is written already.
 Response JsonResponse(std::string body);
 

@@ -53,7 +53,9 @@ bool Matches(std::string_view pattern, std::string_view path, Parameters& parame
   return pattern.empty() && path.empty();
 }
 
+// Several patterns may match one path. No method's name is part of another's.
 void AddMethod(std::string& allow, std::string_view method) {
+  if (allow.find(method) != std::string::npos) return;
   if (!allow.empty()) allow += ", ";
   allow += method;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "http/acceptor.h"
+#include "http/fetch/photo_fetcher.h"
 #include "http/io_worker.h"
 #include "http/page_store.h"
 #include "http/router.h"
@@ -37,8 +38,11 @@ ServerConfig MetricsConfig(ServerConfig config) {
 struct HttpServer::Impl {
   // `labels` tell this listener's own gauges from another's.
   Impl(const ServerConfig& config, InferenceService& service, CallLog& call_log,
-       MetricsRegistry& metrics, Clock& clock, std::span<const Route> routes, const Labels& labels)
-      : router{routes},
+       MetricsRegistry& metrics, Clock& clock, std::span<const Route> routes, const Labels& labels,
+       const FetchConfig& fetch_config, FetchSeams fetch_seams)
+      : fetch(fetch_config),
+        seams(std::move(fetch_seams)),
+        router{routes},
         state{config,
               service,
               call_log,
@@ -48,15 +52,19 @@ struct HttpServer::Impl {
               pages,
               BodyStore(static_cast<std::uint64_t>(config.bodies_limit_bytes), metrics),
               ConnectionCount(static_cast<std::size_t>(config.max_connections),
+                              static_cast<std::size_t>(config.max_connections_per_address),
                               metrics.GetGauge("xcloud_connections", "Open connections.", labels)),
               ConnectionCount(
-                  kMaxRefusals,
+                  kMaxRefusals, 0,
                   metrics.GetGauge("xcloud_connections_being_refused",
                                    "Connections over the limit, being told so.", labels))} {}
 
+  const FetchConfig fetch;
+  const FetchSeams seams;
   const Router router;
   const PageStore pages{WebAssets()};
   ServerState state;
+  std::unique_ptr<PhotoFetcher> fetcher;
   std::vector<std::unique_ptr<IoWorker>> workers;
   std::unique_ptr<Acceptor> acceptor;          // after the workers: its socket is on their context
   std::unique_ptr<HttpServer> metrics_server;  // server.metrics_port's; null = none
@@ -66,12 +74,14 @@ struct HttpServer::Impl {
 };
 
 HttpServer::HttpServer(const ServerConfig& config, InferenceService& service, CallLog& call_log,
-                       MetricsRegistry& metrics, Clock& clock)
-    : impl_(std::make_unique<Impl>(config, service, call_log, metrics, clock, Routes(), Labels{})) {
+                       MetricsRegistry& metrics, Clock& clock, const FetchConfig& fetch,
+                       FetchSeams seams)
+    : impl_(std::make_unique<Impl>(config, service, call_log, metrics, clock, Routes(), Labels{},
+                                   fetch, std::move(seams))) {
   if (!config.metrics || config.metrics_port == 0) return;
-  impl_->metrics_server.reset(new HttpServer(
-      std::make_unique<Impl>(MetricsConfig(config), service, call_log, metrics, clock,
-                             MetricsRoutes(), Labels{{"listener", "metrics"}})));
+  impl_->metrics_server.reset(new HttpServer(std::make_unique<Impl>(
+      MetricsConfig(config), service, call_log, metrics, clock, MetricsRoutes(),
+      Labels{{"listener", "metrics"}}, FetchConfig{}, FetchSeams{})));
 }
 
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -81,6 +91,11 @@ HttpServer::~HttpServer() {
 }
 
 Status HttpServer::Start() {
+  auto fetcher =
+      PhotoFetcher::Create(impl_->fetch, impl_->state.metrics, impl_->state.clock, impl_->seams);
+  if (!fetcher.ok()) return fetcher.status();
+  impl_->fetcher = *std::move(fetcher);
+  impl_->state.fetcher = impl_->fetcher.get();
   for (std::size_t i = 0; i < WorkerCount(impl_->state.config); ++i) {
     impl_->workers.push_back(std::make_unique<IoWorker>(impl_->state, i));
   }
@@ -122,6 +137,7 @@ void HttpServer::Stop() {
   MutexLock lock(impl_->mutex);
   if (impl_->stopped) return;
   impl_->stopped = true;
+  if (impl_->fetcher != nullptr) impl_->fetcher->Stop();
   for (const auto& worker : impl_->workers) worker->Abort();
   for (const auto& worker : impl_->workers) worker->Join();
   // Last: a drain can be watched to its end.

@@ -26,21 +26,25 @@
 #include "core/inference_service.h"
 #include "core/metrics.h"
 #include "core/status.h"
+#include "http/fetch/fetch_seams.h"
 
 namespace xcloud {
 
 class HttpServer {
  public:
-  // Copies the config; the others must outlive the server.
+  // Copies the configs; the others must outlive the server. Photos by URL are off by default; tests
+  // give `seams` for the network that they come from.
   HttpServer(const ServerConfig& config, InferenceService& service, CallLog& call_log,
-             MetricsRegistry& metrics, Clock& clock);
+             MetricsRegistry& metrics, Clock& clock, const FetchConfig& fetch = {},
+             FetchSeams seams = {});
   // Stops.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Binds and serves. InvalidArgument (not an IP address) or Unavailable (port taken, ...) name
-  // address, port and cause; the server is then of no further use.
+  // Binds and serves. InvalidArgument (not an IP address, a bad pattern in fetch.allow) or
+  // Unavailable (port taken, ...) name address, port and cause; the server is then of no further
+  // use.
   Status Start();
 
   std::uint16_t port() const;   // after Start; the real one when the config says 0

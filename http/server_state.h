@@ -15,6 +15,7 @@
 #include "http/body_reader.h"
 #include "http/completion_port.h"
 #include "http/connection_count.h"
+#include "http/fetch/photo_fetcher.h"
 #include "http/page_store.h"
 #include "http/request_ids.h"
 #include "http/request_metrics.h"
@@ -33,6 +34,7 @@ struct ServerState {
   BodyStore bodies;  // of all connections
   ConnectionCount connections;
   ConnectionCount refusals;           // over-limit connections that are being told so
+  PhotoFetcher* fetcher = nullptr;    // set before the first connection, then never null
   std::atomic<bool> draining{false};  // set once: no new connections, answers close theirs
 
   // OK when a load balancer should send requests here.

@@ -8,6 +8,7 @@
 
 #include "core/log.h"
 #include "http/admin_access.h"
+#include "http/answer_coding.h"
 #include "http/body_reader.h"
 #include "http/head_parser.h"
 #include "http/query.h"
@@ -18,6 +19,8 @@ namespace xcloud {
 namespace {
 
 constexpr std::string_view kNoEndpoint = "none";
+// Connections come and go within a second or so.
+constexpr std::chrono::milliseconds kRetryAfterFull{1000};
 
 enum class HeadOutcome { kRead, kRefused, kClosed };
 
@@ -74,7 +77,7 @@ Task<HeadOutcome> Session::ReadHead() {
     if (draining()) co_return HeadOutcome::kClosed;
     connection_.set_idle(true);
     connection_.LimitReads(std::chrono::milliseconds(config_.idle_timeout_ms));
-    const bool came = co_await connection_.ReadMore();
+    const bool came = co_await connection_.ReadFirst();
     connection_.set_idle(false);
     connection_.NoLimit();
     if (!came) co_return HeadOutcome::kClosed;
@@ -181,8 +184,19 @@ Task<bool> Session::ServeRequest() {
   co_return false;
 }
 
-HttpError NothingAt(std::string_view path) {
-  return MakeHttpError(404, "there is nothing at " + std::string(path.substr(0, 200)));
+// Clients of the Open Inference Protocol are told in the words that they know.
+HttpError NothingAt(const RequestContext& context) {
+  if (context.form == ErrorForm::kProtocol) return MakeHttpError(404, "Not Found");
+  return MakeHttpError(404, "there is nothing at " + std::string(context.path.substr(0, 200)));
+}
+
+HttpError WrongMethod(const RequestContext& context, const std::string& allow) {
+  HttpError error =
+      MakeHttpError(405, context.form == ErrorForm::kProtocol ? "Method Not Allowed"
+                                                              : "this path takes " + allow);
+  error.code = kCodeBadMethod;
+  error.allow = allow;
+  return error;
 }
 
 std::optional<HttpError> Session::Route(RequestContext& context) {
@@ -192,18 +206,16 @@ std::optional<HttpError> Session::Route(RequestContext& context) {
     return MakeHttpError(400, "the request target must be a path");
   }
   if (context.path.starts_with(kAdminPath)) {
-    if (config_.admin == "off") return NothingAt(context.path);
+    if (config_.admin == "off") return NothingAt(context);
     auto error = CheckAdminAccess(config_.admin, CallerOf(connection_, context.head));
     if (error) return error;
   }
   const RouteMatch match = worker_.server.router.Match(context.head.verb, context.path);
   if (match.route == nullptr) {
-    if (match.allow.empty()) return NothingAt(context.path);
-    HttpError error = MakeHttpError(405, "this path takes " + match.allow);
-    error.code = kCodeBadMethod;
-    error.allow = match.allow;
-    return error;
+    if (match.allow.empty()) return NothingAt(context);
+    return WrongMethod(context, match.allow);
   }
+  if (auto error = CheckAcceptedCodings(context.head)) return error;
   auto first = PercentDecode(match.parameters[0], false);
   auto second = PercentDecode(match.parameters[1], false);
   if (!first || !second) return MakeHttpError(400, "the path has a malformed %-escape");
@@ -224,6 +236,7 @@ Task<Response> Session::CallHandler(RequestContext& context) {
   std::string what;
   try {
     Response response = co_await handler_(context);
+    co_await EncodeAnswer(context, response);
     co_return response;
   } catch (const std::exception& error) {
     what = error.what();
@@ -258,9 +271,14 @@ Task<void> ServeConnection(std::shared_ptr<Connection> connection, WorkerState& 
   co_await session.Run();
 }
 
-Task<void> RefuseConnection(std::shared_ptr<Connection> connection, WorkerState& worker) {
-  const Response response =
-      ErrorResponse(MakeHttpError(503, "too many connections; try again later"), Duration{});
+Task<void> RefuseConnection(std::shared_ptr<Connection> connection, WorkerState& worker,
+                            Admission admission) {
+  HttpError error =
+      admission == Admission::kAddressFull
+          ? MakeHttpError(429, "too many connections from this address; close some of them")
+          : MakeHttpError(503, "too many connections; try again later");
+  error.retry_after = kRetryAfterFull;
+  const Response response = ErrorResponse(error, Duration{});
   HeadOptions options;
   options.keep_alive = false;
   options.now = worker.server.clock.WallNow();

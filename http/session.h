@@ -13,7 +13,9 @@ namespace xcloud {
 // closes it. Requests of one connection are answered in order, one at a time.
 Task<void> ServeConnection(std::shared_ptr<Connection> connection, WorkerState& worker);
 
-// For a connection over max_connections: 503, and no more.
-Task<void> RefuseConnection(std::shared_ptr<Connection> connection, WorkerState& worker);
+// For a connection over a bound: 503 (max_connections) or 429 (max_connections_per_address) with
+// Retry-After, and no more. REQUIRES: not kAdmitted.
+Task<void> RefuseConnection(std::shared_ptr<Connection> connection, WorkerState& worker,
+                            Admission admission);
 
 }  // namespace xcloud

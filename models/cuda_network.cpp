@@ -61,7 +61,7 @@ class CudaNetwork final : public Network {
     XC_CHECK(!items.empty() && items.size() <= run_items && run_items <= max_batch_);
     buckets_.at(slot) = BucketFor(run_items, max_batch_);
     return Guarded(slot, "staging", [&] {
-      return CudaStatus(slots_[slot]->Fill(items, copy_stream()), "copy of the pixels");
+      return CudaStatus(slots_[slot]->Fill(items, precision_, copy_stream()), "copy of the pixels");
     });
   }
 

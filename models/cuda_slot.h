@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
@@ -27,9 +28,12 @@ class CudaSlot {
   CudaSlot(const PreprocessSpec& spec, std::size_t max_batch, std::size_t outputs, bool ragged,
            c10::Device device);
 
-  // Copies the items into pinned memory and queues their way to the device on `copy`.
-  cudaError_t Fill(std::span<const NetworkItem> items, cudaStream_t copy);
-  // Queues on `exec`, behind the copy: the items' rows of `values`, normalised.
+  // Copies the items into pinned memory and queues their way to the device on `copy`. Pinned memory
+  // for tensors is taken when the first of them comes, since few callers send any.
+  cudaError_t Fill(std::span<const NetworkItem> items, CudaPrecision precision, cudaStream_t copy);
+  // Queues on `exec`, behind the copy: the items' rows of `values`, normalised. Rows of tensors are
+  // normalised from whatever bytes lie there, and then written over with their own values (proved
+  // by no test on a GPU so far).
   cudaError_t Normalize(const NormalizeParams& params, CudaPrecision precision, void* values,
                         cudaStream_t exec);
   // Queues on `exec`: the items' scores to pinned memory, and the event that Wait waits for.
@@ -41,6 +45,10 @@ class CudaSlot {
 
  private:
   void PackPixels(std::span<const NetworkItem> items);
+  void PackTensors(std::span<const NetworkItem> items, CudaPrecision precision);
+  cudaError_t LaunchKernel(const NormalizeParams& params, CudaPrecision precision, void* values,
+                           cudaStream_t exec) const;
+  cudaError_t CopyTensors(CudaPrecision precision, void* values, cudaStream_t exec);
   std::size_t score_bytes() const { return count_ * outputs_ * sizeof(float); }
 
   const PreprocessSpec spec_;
@@ -52,8 +60,10 @@ class CudaSlot {
   at::Tensor host_bytes_;    // pinned
   at::Tensor device_bytes_;  // as many
   at::Tensor host_scores_;   // pinned; max_batch rows
-  std::size_t count_ = 0;    // items staged
-  RaggedLayout layout_;      // of what is staged; only `used` where it is not ragged
+  at::Tensor host_values_;   // pinned; max_batch rows as the network wants them; only with tensors
+  std::vector<std::size_t> tensor_rows_;  // of what is staged
+  std::size_t count_ = 0;                 // items staged
+  RaggedLayout layout_;                   // of what is staged; only `used` where it is not ragged
   CudaEvent copied_;
   CudaEvent done_;
 };

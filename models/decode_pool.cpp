@@ -48,17 +48,36 @@ DecodePool::DecodePool(const DecodePoolOptions& options, const Clock& clock)
 }
 
 DecodePool::~DecodePool() {
-  closing_.store(true);
-  jobs_.Close();
+  {
+    MutexLock lock(submit_mutex_);
+    closing_.store(true);
+    jobs_.Close();
+  }
   for (std::thread& thread : threads_) thread.join();
 }
 
 Status DecodePool::Submit(Job&& job) {
-  if (jobs_.TryPush(std::move(job))) {
-    accepted_.fetch_add(1, std::memory_order_relaxed);
-    return Status::Ok();
+  MutexLock lock(submit_mutex_);
+  if (!jobs_.TryPush(std::move(job))) return Refuse(1);
+  accepted_.fetch_add(1, std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+Status DecodePool::SubmitAll(std::vector<Job>&& jobs) {
+  if (jobs.size() > jobs_.capacity()) {
+    return Status::InvalidArgument("a request may hold at most " +
+                                   std::to_string(jobs_.capacity()) + " photos, this one holds " +
+                                   std::to_string(jobs.size()));
   }
-  refused_.fetch_add(1, std::memory_order_relaxed);
+  MutexLock lock(submit_mutex_);
+  if (closing_.load() || jobs_.capacity() - jobs_.size() < jobs.size()) return Refuse(jobs.size());
+  for (Job& job : jobs) XC_CHECK(jobs_.TryPush(std::move(job)));
+  accepted_.fetch_add(jobs.size(), std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+Status DecodePool::Refuse(std::size_t jobs) {
+  refused_.fetch_add(jobs, std::memory_order_relaxed);
   if (closing_.load()) return Status::Unavailable("the server is shutting down");
   return Status::Overloaded("too many photos wait to be decoded", RetryAfter());
 }

@@ -15,6 +15,7 @@
 
 #include "core/bounded_queue.h"
 #include "core/clock.h"
+#include "core/mutex.h"
 #include "core/status.h"
 
 namespace xcloud {
@@ -47,6 +48,8 @@ class DecodePool {
   // Moves from `job` only when the result is OK. Overloaded when the queue is full, with the time
   // that the queue is likely to need; Unavailable while the pool is being destroyed.
   Status Submit(Job&& job);
+  // All of them or none. InvalidArgument when they are more than the queue can ever hold.
+  Status SubmitAll(std::vector<Job>&& jobs);
 
   // Would a job be taken now? Overloaded when the queue is full. A hint: it may fill before Submit.
   Status Admit() const;
@@ -59,12 +62,15 @@ class DecodePool {
   std::size_t thread_count() const { return threads_.size(); }
 
  private:
+  Status Refuse(std::size_t jobs);
   void Loop(std::size_t number, int nice);
   void Learn(Duration elapsed);
   std::chrono::milliseconds RetryAfter() const;
 
   const Clock& clock_;
   const std::size_t thread_total_;
+  // Held by whoever adds to the queue, or closes it: what was free stays free for all of a set.
+  Mutex submit_mutex_;
   BoundedQueue<Job> jobs_;
   std::atomic<bool> closing_{false};
   std::atomic<std::uint64_t> accepted_{0};

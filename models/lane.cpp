@@ -3,13 +3,14 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "core/log.h"
 #include "models/buckets.h"
-#include "models/photo_request.h"
+#include "models/item_request.h"
 #include "models/still_wanted.h"
 
 namespace xcloud {
@@ -17,12 +18,17 @@ namespace {
 
 constexpr std::uint8_t kGrey = 128;  // what warm-up ran, so known to be good
 
-PhotoRequest& AsPhoto(const ScheduledRequestPtr& request) {
-  return static_cast<PhotoRequest&>(*request);
+ItemRequest& AsItems(const ScheduledRequestPtr& request) {
+  return static_cast<ItemRequest&>(*request);
 }
 
 const LoadedModel& ModelOf(const Batch& batch) {
-  return AsPhoto(batch.parts.front().request).model();
+  return AsItems(batch.parts.front().request).model();
+}
+
+std::size_t ItemsOf(const std::vector<BatchPart>& parts) {
+  return std::accumulate(parts.begin(), parts.end(), std::size_t{0},
+                         [](std::size_t sum, const BatchPart& part) { return sum + part.items; });
 }
 
 // A network that throws has failed: its lane and the server go on.
@@ -62,7 +68,7 @@ Lane::~Lane() {
 
 void Lane::Start(Batch batch, BatchDone done) {
   XC_CHECK(!batch.parts.empty() && batch.claim != nullptr);
-  XC_CHECK(batch.run_items >= batch.items && batch.items == batch.parts.size());
+  XC_CHECK(batch.run_items >= batch.items && batch.items == ItemsOf(batch.parts));
   Flight flight;
   flight.batch = std::move(batch);
   flight.done = std::move(done);
@@ -118,11 +124,13 @@ void Lane::Begin(Flight& flight) {
   flight.dead.reserve(batch.parts.size());
   for (const BatchPart& part : batch.parts) {
     flight.dead.push_back(StillWanted(*part.request, flight.stage_start, "run"));
-    if (flight.dead.back().ok()) ++flight.live;
+    if (!flight.dead.back().ok()) continue;
+    flight.live += part.items;
+    AsItems(part.request).Started();
   }
   if (flight.live == 0) return;
   // Fewer items may fit a smaller size that was warmed as well.
-  flight.run_items = flight.live == batch.parts.size()
+  flight.run_items = flight.live == batch.items
                          ? batch.run_items
                          : std::min(batch.run_items, WarmSizeFor(flight.live, max_batch));
   flight.status = StageAndLaunch(flight, model);
@@ -132,9 +140,12 @@ Status Lane::StageAndLaunch(Flight& flight, const LoadedModel& model) {
   items_.clear();
   for (std::size_t i = 0; i < flight.dead.size(); ++i) {
     if (!flight.dead[i].ok()) continue;
-    const PhotoRequest& photo = AsPhoto(flight.batch.parts[i].request);
-    XC_CHECK(&photo.model() == &model);
-    items_.push_back(photo.item());
+    const BatchPart& part = flight.batch.parts[i];
+    const ItemRequest& request = AsItems(part.request);
+    XC_CHECK(&request.model() == &model);
+    for (std::size_t k = 0; k < part.items; ++k) {
+      items_.push_back(request.item(part.first + k));
+    }
   }
   Network& network = NetworkOf(model);
   MutexLock lock(staging_mutex_);
@@ -155,7 +166,7 @@ void Lane::Finish(Flight flight) {
 
 BatchReport Lane::Complete(const Flight& flight) {
   if (flight.live == 0) return EndDead(flight);
-  const PhotoRequest& first = AsPhoto(flight.batch.parts.front().request);
+  const ItemRequest& first = AsItems(flight.batch.parts.front().request);
   const LoadedModel& model = first.model();
   last_model_ = first.shared_model();
   const TimePoint forward_start = std::max(flight.staged, last_end_);
@@ -185,16 +196,25 @@ BatchReport Lane::EndDead(const Flight& flight) {
 }
 
 BatchReport Lane::AnswerAll(const Flight& flight, TimePoint forward_start, TimePoint forward_end) {
-  const std::size_t outputs = ModelOf(flight.batch).output_size;
+  const LoadedModel& model = ModelOf(flight.batch);
+  const std::size_t outputs = model.output_size;
   BatchReport report = EndDead(flight);
   if (report.outcome == BatchOutcome::kTakenBack) return report;
-  std::size_t row = 0;
+  if (model.statistics != nullptr) {
+    model.statistics->BatchRan(flight.live, flight.staged - flight.stage_start,
+                               forward_end - forward_start);
+  }
+  const PartRun run{flight.live, info_.name, flight.batch.closed_at, forward_start, forward_end};
+  const float* row = scores_.data();
   for (std::size_t i = 0; i < flight.dead.size(); ++i) {
     if (!flight.dead[i].ok()) continue;
-    const std::span<const float> scores(scores_.data() + row++ * outputs, outputs);
-    AsPhoto(flight.batch.parts[i].request)
-        .Answer(scores, flight.live, info_.name, flight.batch.closed_at, forward_start,
-                forward_end);
+    const BatchPart& part = flight.batch.parts[i];
+    const std::span<const float> scores(row, part.items * outputs);
+    row += scores.size();
+    AsItems(part.request).Answer(part.first, part.items, scores, run);
+  }
+  if (model.statistics != nullptr) {
+    model.statistics->BatchAnswered(flight.live, clock_.Now() - forward_end);
   }
   report.elapsed = (flight.staged - flight.stage_start) + (forward_end - forward_start);
   report.whole = flight.run_items == flight.batch.run_items;
@@ -228,7 +248,7 @@ BatchReport Lane::RunProbe(const Flight& flight) {
 
 Status Lane::SelfTest(const LoadedModel& model, std::size_t slot) {
   const std::vector<std::uint8_t> grey(model.definition.preprocess.PixelBytes(), kGrey);
-  const NetworkItem item{grey.data(), nullptr};
+  const NetworkItem item{grey.data(), nullptr, nullptr};
   std::vector<float> scores(model.output_size);
   Network& network = NetworkOf(model);
   {

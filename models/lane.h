@@ -1,17 +1,18 @@
 // Lane: one executor slot of a device, with threads of its own. Runs any loaded model's batch:
-// stages, forwards, takes the claim, answers each photo, then reports to the scheduler.
+// stages, forwards, takes the claim, answers each part, then reports to the scheduler.
 //
 // A lane of depth 1 has one thread. A lane of depth 2 has two: one stages and launches batch
 // k + 1 while the other waits for batch k and answers it; batches are answered in their order.
 //
 // Invariants
 // 1. No item is ended before the batch's claim was taken; without the claim none is ended at all.
-// 2. Nothing dead is run: a part whose caller went away or whose deadline has passed when it would
-//    be staged is left out, and ended (Cancelled, DeadlineExceeded) when the claim was taken.
+// 2. Nothing dead is run: a part (some items of one request) whose caller went away or whose
+//    deadline has passed when it would be staged is left out, and ended (Cancelled,
+//    DeadlineExceeded) when the claim was taken.
 // 3. A batch that fails ends nobody. The lane then runs its self test, one grey photo through the
 //    same network: it passes = kBatchFailed, it fails as well = kDeviceFailed.
 // 4. Of a batch only the claim and the report are the scheduler's affair; the lane's requests are
-//    always PhotoRequests of one loaded model: models made them, the scheduler passed them through.
+//    always ItemRequests of one loaded model: models made them, the scheduler passed them through.
 //
 // `elapsed` is the time of staging plus the time from then, or from the end of the batch before,
 // whichever is later, to the scores: what the batch costs when the lane does nothing else.
@@ -54,7 +55,7 @@ class Lane final : public BatchExecutor {
     Batch batch;
     BatchDone done;
     std::vector<Status> dead;  // by part; OK = it runs
-    std::size_t live = 0;      // parts that run
+    std::size_t live = 0;      // items that run
     std::size_t run_items = 0;
     std::size_t slot = 0;
     Status status;  // of staging and launching

@@ -40,7 +40,7 @@ Status LoadOnDevice(Device& device, const RepositoryEntry& entry, const Clock& c
   if (!networks.ok()) return networks.status();
   XC_CHECK(networks->size() == device.lane_count());
   for (std::unique_ptr<Network>& network : *networks) {
-    if (network->output_size() != definition.labels.size()) {
+    if (network->output_size() != definition.score_count()) {
       return Status::InvalidArgument(
           definition.name + "/labels.txt names " + std::to_string(definition.labels.size()) +
           " labels, but the network gives " + std::to_string(network->output_size()) + " scores");
@@ -63,7 +63,7 @@ Result<WarmModel> LoadModel(const RepositoryEntry& entry,
   warm.model = std::make_unique<LoadedModel>();
   warm.model->definition = entry.definition;
   warm.model->version = entry.version;
-  warm.model->output_size = entry.definition.labels.size();
+  warm.model->output_size = entry.definition.score_count();
   for (const std::unique_ptr<Device>& device : devices) {
     Status status;
     std::thread prepared([&] {

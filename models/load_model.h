@@ -7,8 +7,8 @@
 #include "core/batch_scheduler.h"
 #include "core/clock.h"
 #include "core/result.h"
+#include "models/loaded_model.h"
 #include "models/network.h"
-#include "models/photo_request.h"
 #include "models/repository.h"
 
 namespace xcloud {

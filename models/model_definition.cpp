@@ -9,6 +9,7 @@
 #include "core/option_table.h"
 #include "core/priority_name.h"
 #include "core/toml_reader.h"
+#include "models/echo_inputs.h"
 #include "models/labels.h"
 
 namespace xcloud {
@@ -19,6 +20,8 @@ constexpr std::int64_t kMaxBatch = 1024;        // items
 constexpr double kMaxGoalMs = 3'600'000;        // an hour
 constexpr double kMaxNullMs = 60'000;           // the null backend only plays for so long
 constexpr std::size_t kMaxFileBytes = 8 << 20;  // of model.toml or labels.txt
+constexpr const char* kCannotRead =
+    ": there is no such file, or it cannot be read, or it is over 8 MiB";
 
 // The sections as TOML has them. Each default is the one that the documentation prints.
 struct AboutKeys {
@@ -56,6 +59,12 @@ struct AnswerKeys {
   std::int64_t decimals = 4;
   std::int64_t top_k = 5;
   double threshold = 0;
+  std::int64_t index_base = 0;
+  std::string order = "label_first";
+};
+
+struct ProtocolKeys {
+  std::string input_type = "bytes";
 };
 
 struct BatchingKeys {
@@ -81,9 +90,11 @@ struct ModelToml {
   ModelKeys model;
   PreprocessKeys preprocess;
   AnswerKeys answer;
+  ProtocolKeys protocol;
   BatchingKeys batching;
   LatencyKeys latency;
   NullKeys null;
+  std::vector<EchoTensor> inputs;
 };
 
 void VisitAbout(OptionVisitor& v, AboutKeys& c) {
@@ -93,8 +104,11 @@ void VisitAbout(OptionVisitor& v, AboutKeys& c) {
 }
 
 void VisitModel(OptionVisitor& v, ModelKeys& c) {
-  v.Text({"backend", "what runs the file; null answers without a network, for benchmarks", ""},
-         c.backend, {"torchscript", "null"});
+  v.Text({"backend",
+          "what runs the file; null answers without a network, for benchmarks; echo gives its "
+          "[[input]] back, for trying clients",
+          ""},
+         c.backend, {"torchscript", "null", "echo"});
   v.Text({"file", "weights, in NAME/VERSION/; the highest VERSION that has it is served", ""},
          c.file, {});
 }
@@ -133,13 +147,24 @@ void VisitAnswer(OptionVisitor& v, AnswerKeys& c) {
           "the wrong one gives wrong probabilities"},
          c.activation, {"softmax", "none"});
   v.Text({"label_key", "JSON key of a label", ""}, c.label_key, {});
-  v.Text({"index_key", "JSON key of its row in labels.txt, from 0; empty = not written", ""},
-         c.index_key, {});
+  v.Text({"index_key", "JSON key of its row in labels.txt; empty = not written", ""}, c.index_key,
+         {});
+  v.Integer({"index_base", "what the first row is written as", ""}, c.index_base, 0, 1);
   v.Text({"probability_key", "JSON key of its probability", ""}, c.probability_key, {});
   v.Integer({"decimals", "digits after the point of a probability", ""}, c.decimals, 1, 9);
   v.Integer({"top_k", "labels in an answer when the caller names no k", ""}, c.top_k, 1, 1000);
   v.Number({"threshold", "a likeliest label below it answers one item \"Unknown\"; 0 = never", ""},
            c.threshold, 0, 1);
+  v.Text({"order", "which of the two keys is written first", ""}, c.order,
+         {"label_first", "probability_first"});
+}
+
+void VisitProtocol(OptionVisitor& v, ProtocolKeys& c) {
+  v.Text({"input_type",
+          "what the metadata of /v2 says of the input: encoded photos, pixels of the network's "
+          "size, or its normalised input; all three are taken whatever it says",
+          ""},
+         c.input_type, {"bytes", "uint8", "fp32"});
 }
 
 void VisitBatching(OptionVisitor& v, BatchingKeys& c) {
@@ -172,7 +197,8 @@ void VisitLatency(OptionVisitor& v, LatencyKeys& c) {
 }
 
 void VisitNull(OptionVisitor& v, NullKeys& c) {
-  v.Number({"base_ms", "a batch of n takes base_ms + item_ms * n", ""}, c.base_ms, 0, kMaxNullMs);
+  v.Number({"base_ms", "of backends null and echo: a batch of n takes base_ms + item_ms * n", ""},
+           c.base_ms, 0, kMaxNullMs);
   v.Number({"item_ms", "likewise", ""}, c.item_ms, 0, kMaxNullMs);
 }
 
@@ -244,13 +270,15 @@ ModelToml ReadModelToml(const toml::table& table, const std::string& file,
               [&](TomlReader& r) { CheckPreprocess(r, read.preprocess); });
   ReadSection(root, "answer", file, VisitAnswer, read.answer, errors,
               [&](TomlReader& r) { CheckAnswer(r, read.answer); });
+  ReadSection(root, "protocol", file, VisitProtocol, read.protocol, errors, [](TomlReader&) {});
   ReadSection(root, "batching", file, VisitBatching, read.batching, errors,
               [&](TomlReader& r) { CheckBatching(r, read.batching); });
   ReadSection(root, "latency", file, VisitLatency, read.latency, errors, [](TomlReader&) {});
   ReadSection(root, "null", file, VisitNull, read.null, errors, [](TomlReader&) {});
-  if (root.Has("null") && read.model.backend != "null") {
-    root.Fail("null", "only with backend = \"null\"");
+  if (root.Has("null") && read.model.backend == "torchscript") {
+    root.Fail("null", "only with backend = \"null\" or \"echo\"");
   }
+  if (read.model.backend == "echo") read.inputs = ReadEchoInputs(table, root, file, errors);
   root.Finish();
   return read;
 }
@@ -292,6 +320,12 @@ ModelDefinition ToDefinition(std::string_view name, const ModelToml& read) {
   model.answer.decimals = static_cast<int>(read.answer.decimals);
   model.answer.top_k = static_cast<int>(read.answer.top_k);
   model.answer.threshold = read.answer.threshold;
+  model.answer.index_base = static_cast<int>(read.answer.index_base);
+  model.answer.probability_first = read.answer.order == "probability_first";
+  model.image_type = read.protocol.input_type == "uint8"  ? DataType::kUint8
+                     : read.protocol.input_type == "fp32" ? DataType::kFp32
+                                                          : DataType::kBytes;
+  model.echo = read.inputs;
   model.batching.max_batch = static_cast<std::size_t>(read.batching.max_batch);
   model.batching.queue_capacity = static_cast<std::size_t>(read.batching.queue_capacity);
   model.batching.max_queue_delay = FromMilliseconds(read.batching.max_queue_delay_ms);
@@ -328,7 +362,7 @@ bool IsModelName(std::string_view name) {
 }
 
 Result<ModelDefinition> ParseModelDefinition(std::string_view name, std::string_view toml,
-                                             std::string_view labels) {
+                                             std::optional<std::string_view> labels) {
   const std::string file = std::string(name) + "/model.toml";
   std::vector<std::string> errors;
   ModelDefinition model;
@@ -337,28 +371,27 @@ Result<ModelDefinition> ParseModelDefinition(std::string_view name, std::string_
   } else {
     errors.push_back(table.status().message());
   }
-  Result<std::vector<std::string>> parsed = ParseLabels(labels, std::string(name) + "/labels.txt");
-  if (!parsed.ok()) errors.push_back(parsed.status().message());
+  const std::string labels_file = std::string(name) + "/labels.txt";
+  if (labels) {
+    Result<std::vector<std::string>> parsed = ParseLabels(*labels, labels_file);
+    if (!parsed.ok()) errors.push_back(parsed.status().message());
+    if (parsed.ok()) model.labels = *std::move(parsed);
+  } else if (!model.echoes()) {
+    errors.push_back(labels_file + kCannotRead);
+  }
   if (!errors.empty()) return Status::InvalidArgument(Joined(errors));
-  model.labels = *std::move(parsed);
   return model;
 }
 
 Result<ModelDefinition> ReadModelDefinition(const std::filesystem::path& folder) {
   const std::string name = folder.filename().string();
-  std::vector<std::string> errors;
-  std::vector<std::string> texts;
-  for (const char* file : {"model.toml", "labels.txt"}) {
-    std::optional<std::string> text = ReadWhole(folder / file);
-    if (!text) {
-      errors.push_back(name + "/" + file +
-                       ": there is no such file, or it cannot be read, or it "
-                       "is over 8 MiB");
-    }
-    texts.push_back(std::move(text).value_or(""));
+  const std::optional<std::string> toml = ReadWhole(folder / "model.toml");
+  const std::optional<std::string> labels = ReadWhole(folder / "labels.txt");
+  if (!toml) {
+    const std::string why = name + "/model.toml" + kCannotRead;
+    return Status::InvalidArgument(labels ? why : why + "\n" + name + "/labels.txt" + kCannotRead);
   }
-  if (!errors.empty()) return Status::InvalidArgument(Joined(errors));
-  Result<ModelDefinition> model = ParseModelDefinition(name, texts[0], texts[1]);
+  Result<ModelDefinition> model = ParseModelDefinition(name, *toml, labels);
   if (model.ok()) model->folder = folder;
   return model;
 }
@@ -369,9 +402,11 @@ std::string DescribeModelToml() {
   AppendOptionTable(out, "[model]", VisitModel);
   AppendOptionTable(out, "[preprocess]", VisitPreprocess);
   AppendOptionTable(out, "[answer]", VisitAnswer);
+  AppendOptionTable(out, "[protocol]", VisitProtocol);
   AppendOptionTable(out, "[batching]", VisitBatching);
   AppendOptionTable(out, "[latency]", VisitLatency);
   AppendOptionTable(out, "[null]", VisitNull);
+  AppendEchoInputTable(out);
   return out;
 }
 

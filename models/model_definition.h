@@ -1,13 +1,14 @@
 // ModelDefinition: what one folder of the repository declares: its model.toml and labels.txt.
 // Plain values, checked when they were read; nothing here is loaded yet.
 //
-// Each key is declared once, in model_definition.cpp, with its range, effect and danger; from that
-// the file is read, and models/README.md's table is made. Pure functions but for the one that
-// reads files; any thread.
+// Each key is declared once, in model_definition.cpp or echo_inputs.cpp, with its range, effect and
+// danger; from that the file is read, and models/README.md's table is made. Pure functions but for
+// the one that reads files; any thread.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "core/batch_scheduler.h"
 #include "core/inference_service.h"
 #include "core/result.h"
+#include "core/tensor.h"
 #include "models/preprocess_spec.h"
 
 namespace xcloud {
@@ -30,13 +32,19 @@ struct NullBackendSpec {
   double item_ms = 0;
 };
 
+// One input of the echo backend, and the output that repeats it.
+struct EchoTensor {
+  TensorSpec input;
+  std::string output;
+};
+
 struct ModelDefinition {
   std::string name;              // folder name: [a-z0-9_-]+
   std::filesystem::path folder;  // that folder
   std::string title;
   std::string description;
   std::string source;             // where the weights come from, and their licence
-  std::string backend;            // "torchscript" or "null"
+  std::string backend;            // "torchscript", "null" or "echo"
   std::string file = "model.pt";  // inside folder/VERSION/
   PreprocessSpec preprocess;
   bool reduced_decode = true;  // large JPEGs may be decoded at a part of their size
@@ -44,21 +52,26 @@ struct ModelDefinition {
   AnswerForm answer;
   std::vector<std::string> labels;  // row = output index
   BatchLimits batching;
-  NullBackendSpec null_backend;  // backend = "null" only
+  NullBackendSpec null_backend;            // backends null and echo
+  DataType image_type = DataType::kBytes;  // what the metadata says of "image"
+  std::vector<EchoTensor> echo;            // backend = "echo" only; then there is one at least
 
-  bool synthetic() const { return backend == "null"; }
+  bool echoes() const { return backend == "echo"; }
+  bool synthetic() const { return backend == "null" || echoes(); }
+  // Floats that its network gives for an item.
+  std::size_t score_count() const { return echoes() ? 0 : labels.size(); }
 };
 
 // A folder of this name becomes a service: [a-z0-9_-]+, so a name is safe in paths and routes.
 bool IsModelName(std::string_view name);
 
-// Reads folder/model.toml and folder/labels.txt. InvalidArgument holds every wrong line of both,
-// one a line, each "NAME/model.toml:3: section.key: why".
+// Reads folder/model.toml and folder/labels.txt, which an echo model need not have. InvalidArgument
+// holds every wrong line of both, one a line, each "NAME/model.toml:3: section.key: why".
 Result<ModelDefinition> ReadModelDefinition(const std::filesystem::path& folder);
 
-// The same from texts; `name` goes into the messages.
+// The same from texts; `name` goes into the messages. Only an echo model may have no labels.
 Result<ModelDefinition> ParseModelDefinition(std::string_view name, std::string_view toml,
-                                             std::string_view labels);
+                                             std::optional<std::string_view> labels);
 
 // The keys of model.toml as Markdown tables: what models/README.md holds.
 std::string DescribeModelToml();

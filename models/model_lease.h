@@ -12,7 +12,7 @@
 
 #include "core/clock.h"
 #include "core/mutex.h"
-#include "models/photo_request.h"
+#include "models/loaded_model.h"
 
 namespace xcloud {
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/log.h"
+#include "models/input_check.h"
 #include "models/preprocess.h"
 #include "models/still_wanted.h"
 
@@ -19,6 +20,17 @@ DecodePoolOptions PoolOptions(const DecodeConfig& config) {
                                        : std::max(1U, std::thread::hardware_concurrency() / 2);
   options.queue_capacity = static_cast<std::size_t>(config.queue_capacity);
   return options;
+}
+
+// Several photos are decoded before the scheduler sees them, and callers ask Admit about one: would
+// so many be taken at all?
+Status AdmitPhotos(const BatchScheduler& scheduler, ModelId model, const InferenceRequest& request,
+                   std::size_t items) {
+  AdmitQuery query;
+  query.items = items;
+  query.priority = request.priority;
+  query.deadline = request.deadline;
+  return scheduler.Admit(model, query);
 }
 
 }  // namespace
@@ -63,6 +75,7 @@ void ModelServer::Stop() {
     while (in_decode_ > 0) state_changed_.Wait(state_mutex_);
   }
   if (loader_.joinable()) loader_.join();
+  DropJobs();
   for (const auto& [name, service] : *services()) {
     if (service.model != nullptr) scheduler_.RemoveModel(service.model->id);
   }
@@ -123,25 +136,35 @@ Status ModelServer::Admit(std::string_view name, Priority priority, Deadline dea
   return scheduler_.Admit(service->model->id, query);
 }
 
+Status ModelServer::CheckVersion(const InferenceRequest& request, const ServiceInfo& info) {
+  if (request.version.empty() || request.version == info.version) return Status::Ok();
+  return Status::NotFound("service '" + request.service + "' has no version '" + request.version +
+                          "'; it serves " + info.version);
+}
+
 void ModelServer::Infer(InferenceRequest request, InferenceCallback done) {
   const std::shared_ptr<const ServiceMap> map = services();
   const Service* const service = FindIn(*map, request.service);
   Status status = CheckUsable(request.service, service);
-  if (status.ok() && !request.version.empty() && request.version != service->info->version) {
-    status = Status::NotFound("service '" + request.service + "' has no version '" +
-                              request.version + "'; it serves " + service->info->version);
-  }
-  // Whatever ends the request, it ends here: stamped and counted, then told. Holds nothing of
-  // this server, since a lane may answer after it is gone.
-  std::shared_ptr<const Outcomes> outcomes = service == nullptr ? nullptr : service->outcomes;
-  InferenceCallback counted = [outcomes = std::move(outcomes), clock = &clock_,
-                               done = std::move(done)](InferenceResult result) {
-    result.stages.answered = clock->Now();
-    if (outcomes != nullptr) {
-      (*outcomes)[static_cast<std::size_t>(result.status.code())]->Add();
+  if (status.ok()) status = CheckVersion(request, *service->info);
+  Ending ending;
+  if (service != nullptr) ending.outcomes = service->outcomes;
+  CheckedInputs inputs;
+  if (status.ok()) {
+    ending.statistics = service->model->statistics;
+    Result<CheckedInputs> checked = CheckInputs(service->model->definition, request);
+    status = checked.status();
+    if (checked.ok()) inputs = *checked;
+    ending.items = inputs.items;
+    const Duration goal = service->info->latency_goal;
+    if (!request.deadline.IsSet() && goal > Duration::zero()) {
+      request.deadline = Deadline::After(request.first_byte, goal);
     }
-    done(std::move(result));
-  };
+  }
+  if (status.ok() && inputs.form == InputForm::kPhotos && inputs.items > 1) {
+    status = AdmitPhotos(scheduler_, service->model->id, request, inputs.items);
+  }
+  InferenceCallback counted = Counted(std::move(ending), std::move(done));
   if (!status.ok()) {
     InferenceResult refused;
     refused.status = std::move(status);
@@ -151,56 +174,99 @@ void ModelServer::Infer(InferenceRequest request, InferenceCallback done) {
     refused.stages.received = request.received;
     return counted(std::move(refused));
   }
-  const Duration goal = service->info->latency_goal;
-  if (!request.deadline.IsSet() && goal > Duration::zero()) {
-    request.deadline = Deadline::After(request.first_byte, goal);
+  Accept(*service, std::make_unique<ItemRequest>(service->model, std::move(request), inputs,
+                                                 std::move(counted)));
+}
+
+// Whatever ends the request, it ends here: stamped and counted, then told. Holds nothing of this
+// server, since a lane may answer after it is gone.
+InferenceCallback ModelServer::Counted(Ending ending, InferenceCallback done) const {
+  return [ending = std::move(ending), clock = &clock_,
+          done = std::move(done)](InferenceResult result) {
+    result.stages.answered = clock->Now();
+    if (ending.outcomes != nullptr) {
+      (*ending.outcomes)[static_cast<std::size_t>(result.status.code())]->Add();
+    }
+    if (ending.statistics != nullptr) {
+      ending.statistics->RequestEnded(result, ending.items, clock->WallNow());
+    }
+    done(std::move(result));
+  };
+}
+
+void ModelServer::Accept(const Service& service, std::unique_ptr<ItemRequest> request) {
+  if (!BeginRequest()) return request->RefuseAll(Status::Unavailable(kShuttingDown));
+  if (request->form() != InputForm::kPhotos) {
+    Queue(std::move(request));
+    return EndRequest();
   }
-  auto photo =
-      std::make_unique<PhotoRequest>(service->model, std::move(request), std::move(counted));
-  if (!BeginRequest()) return photo->RefuseAll(Status::Unavailable(kShuttingDown));
-  // std::function must be copyable, so the one owner sits behind a shared pointer.
-  auto owner = std::make_shared<std::unique_ptr<PhotoRequest>>(std::move(photo));
-  const std::shared_ptr<std::atomic<std::size_t>> upstream = service->upstream;
-  upstream->fetch_add(1, std::memory_order_relaxed);
-  const Status accepted = pool_.Submit([this, owner, upstream] {
-    Decode(std::move(*owner));
-    upstream->fetch_sub(1, std::memory_order_relaxed);
-    EndRequest();
-  });
-  if (!accepted.ok()) {
-    (*owner)->RefuseAll(accepted);
-    upstream->fetch_sub(1, std::memory_order_relaxed);
+  const auto group = std::make_shared<PhotoGroup>(std::move(request));
+  if (Status status = Decode(group, service); !status.ok()) {
+    group->TakeRequest()->RefuseAll(std::move(status));
     EndRequest();
   }
 }
 
-void ModelServer::Decode(std::unique_ptr<PhotoRequest> photo) {
-  try {
-    if (Status status = Prepare(*photo); !status.ok()) return photo->RefuseAll(std::move(status));
-  } catch (const std::bad_alloc&) {
-    return photo->RefuseAll(
-        Status::Overloaded("there is no memory for this photo now", kRetryAfterNoMemory));
+// All of the group's photos are in the pool, or none is.
+Status ModelServer::Decode(const std::shared_ptr<PhotoGroup>& group, const Service& service) {
+  const std::shared_ptr<std::atomic<std::size_t>> upstream = service.upstream;
+  std::vector<DecodePool::Job> jobs;
+  jobs.reserve(group->size());
+  for (std::size_t photo = 0; photo < group->size(); ++photo) {
+    jobs.emplace_back([this, group, photo, upstream] {
+      DecodeOne(*group, photo);
+      const bool last = group->End();
+      if (last) FinishDecoding(*group);
+      upstream->fetch_sub(1, std::memory_order_relaxed);
+      if (last) EndRequest();
+    });
   }
-  photo->stages().enqueued = clock_.Now();
-  const ModelId model = photo->model().id;
-  ScheduledRequestPtr scheduled = std::move(photo);
+  const std::size_t photos = jobs.size();
+  upstream->fetch_add(photos, std::memory_order_relaxed);
+  Status accepted = pool_.SubmitAll(std::move(jobs));
+  if (!accepted.ok()) upstream->fetch_sub(photos, std::memory_order_relaxed);
+  return accepted;
+}
+
+void ModelServer::DecodeOne(PhotoGroup& group, std::size_t photo) const {
+  group.Begin(clock_.Now());
+  const SharedBytes encoded = group.TakePhoto(photo);  // not needed again, and large
+  if (group.failed()) return;
+  ItemRequest& request = group.request();
+  const ModelDefinition& definition = request.model().definition;
+  if (stopping_.load()) return group.Fail(photo, Status::Unavailable(kShuttingDown), false);
+  if (Status status = StillWanted(request, clock_.Now(), "decoded"); !status.ok()) {
+    return group.Fail(photo, std::move(status), false);
+  }
+  const int short_side = definition.reduced_decode ? ReducedShortSide(definition.preprocess) : 0;
+  try {
+    Result<Image> image = DecodeImage(encoded.view(), limits_, short_side);
+    if (!image.ok()) return group.Fail(photo, image.status(), true);
+    request.SetDecoded(photo, *std::move(image), devices_.front()->wants_decoded_images());
+  } catch (const std::bad_alloc&) {
+    group.Fail(photo,
+               Status::Overloaded("there is no memory for this photo now", kRetryAfterNoMemory),
+               true);
+  }
+}
+
+void ModelServer::FinishDecoding(PhotoGroup& group) {
+  std::unique_ptr<ItemRequest> request = group.TakeRequest();
+  if (group.failed()) return request->RefuseAll(group.TakeStatus());
+  const TimePoint now = clock_.Now();
+  request->stages().decode_end = now;
+  if (Status status = StillWanted(*request, now, "queued"); !status.ok()) {
+    return request->RefuseAll(std::move(status));
+  }
+  Queue(std::move(request));
+}
+
+void ModelServer::Queue(std::unique_ptr<ItemRequest> request) {
+  request->stages().enqueued = clock_.Now();
+  const ModelId model = request->model().id;
+  ScheduledRequestPtr scheduled = std::move(request);
   Status queued = scheduler_.Submit(model, scheduled);
   if (!queued.ok()) scheduled->RefuseAll(std::move(queued));
-}
-
-Status ModelServer::Prepare(PhotoRequest& photo) const {
-  const ModelDefinition& definition = photo.model().definition;
-  photo.stages().decode_start = clock_.Now();
-  if (stopping_.load()) return Status::Unavailable(kShuttingDown);
-  if (Status status = StillWanted(photo, clock_.Now(), "decoded"); !status.ok()) return status;
-  const int short_side = definition.reduced_decode ? ReducedShortSide(definition.preprocess) : 0;
-  SharedBytes& encoded = photo.request().image;
-  Result<Image> image = DecodeImage(encoded.view(), limits_, short_side);
-  if (!image.ok()) return image.status();
-  encoded = {};  // not needed again, and up to the body limit large
-  photo.SetDecoded(*std::move(image), devices_.front()->wants_decoded_images());
-  photo.stages().decode_end = clock_.Now();
-  return StillWanted(photo, clock_.Now(), "queued");
 }
 
 bool ModelServer::BeginRequest() {

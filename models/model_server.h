@@ -1,7 +1,10 @@
 // ModelServer: the InferenceService of this server: the repository's models, loaded in the
 // background, and the way of one photo from encoded bytes to a lane.
 //
-//   Infer -> decode pool: decode, resize, crop -> BatchScheduler -> lane -> PhotoRequest::Answer
+//   Infer -> decode pool: decode, resize, crop -> BatchScheduler -> lane -> ItemRequest::Answer
+//
+// Each photo of a request is a job of its own in the pool; the last of them queues the request.
+// Tensors need no decoding and are queued by the thread that calls Infer.
 //
 // Threads: every method from any thread. Find, List, Admit and Ready copy one pointer under a
 // lock that is never held for longer; a load never makes them wait. Infer hands over and returns.
@@ -18,6 +21,9 @@
 //    latest kDrainLimit after it was replaced or unloaded: until then what was accepted for a
 //    version is answered by that version.
 // 6. The last of Load and Unload wins: an Unload also drops the load that waits or runs.
+// 7. Whoever asked for one that was begun is told how it ended, once, and without a lock held: OK
+//    when the model is published, or its memory given back; Cancelled when it was overtaken, or
+//    when the server stopped before it came to that.
 //
 // Batching knobs that were changed live outlast a reload, and an unload and load, as long as
 // model.toml says the same about batching and latency; when the file changed, the file wins and
@@ -52,9 +58,10 @@
 #include "models/batching_control.h"
 #include "models/decode.h"
 #include "models/decode_pool.h"
+#include "models/item_request.h"
 #include "models/model_lease.h"
 #include "models/network.h"
-#include "models/photo_request.h"
+#include "models/photo_group.h"
 #include "models/repository.h"
 
 namespace xcloud {
@@ -108,6 +115,12 @@ class ModelServer final : public InferenceService {
     std::shared_ptr<std::atomic<std::size_t>> upstream;  // the model's photos in the decode pool
     std::shared_ptr<const Outcomes> outcomes;
   };
+  // What the end of a request is counted in.
+  struct Ending {
+    std::shared_ptr<const Outcomes> outcomes;
+    std::shared_ptr<ModelStatisticsRecorder> statistics;  // null: no model was asked
+    std::size_t items = 0;
+  };
   using ServiceMap = std::map<std::string, Service, std::less<>>;
 
   // What is known of a service besides what is published.
@@ -134,8 +147,13 @@ class ModelServer final : public InferenceService {
   std::shared_ptr<const ServiceMap> services() const XC_EXCLUDES(services_mutex_);
   static const Service* FindIn(const ServiceMap& map, std::string_view name);
   Status CheckUsable(std::string_view name, const Service* service) const;
-  void Decode(std::unique_ptr<PhotoRequest> photo);
-  Status Prepare(PhotoRequest& photo) const;
+  static Status CheckVersion(const InferenceRequest& request, const ServiceInfo& info);
+  InferenceCallback Counted(Ending ending, InferenceCallback done) const;
+  void Accept(const Service& service, std::unique_ptr<ItemRequest> request);
+  Status Decode(const std::shared_ptr<PhotoGroup>& group, const Service& service);
+  void DecodeOne(PhotoGroup& group, std::size_t photo) const;
+  void FinishDecoding(PhotoGroup& group);
+  void Queue(std::unique_ptr<ItemRequest> request);
   bool BeginRequest() XC_EXCLUDES(state_mutex_);
   void EndRequest() XC_EXCLUDES(state_mutex_);
 
@@ -143,13 +161,17 @@ class ModelServer final : public InferenceService {
   void AddService(const RepositoryEntry& entry) XC_EXCLUDES(admin_mutex_);
   void RunJobs() XC_EXCLUDES(admin_mutex_, state_mutex_);
   std::optional<Job> NextJob() XC_EXCLUDES(state_mutex_);
-  bool Enqueue(Job job) XC_EXCLUDES(state_mutex_);
-  void LoadService(const Job& job) XC_EXCLUDES(admin_mutex_);
-  void PublishLoaded(const Job& job, const RepositoryEntry& entry,
-                     std::shared_ptr<ModelLease> lease, const BatchLimits& limits)
+  void DropJobs() XC_EXCLUDES(state_mutex_);
+  bool Enqueue(Job job, std::vector<StatusCallback>& overtaken) XC_EXCLUDES(state_mutex_);
+  Status LoadService(const Job& job, std::shared_ptr<ModelLease>& replaced)
       XC_EXCLUDES(admin_mutex_);
-  void PublishFailed(const Job& job, const RepositoryEntry& entry, ServiceState state,
-                     const std::string& why) XC_EXCLUDES(admin_mutex_);
+  Status PublishLoaded(const Job& job, const RepositoryEntry& entry,
+                       std::shared_ptr<ModelLease> lease, const BatchLimits& limits,
+                       std::shared_ptr<ModelLease>& replaced) XC_EXCLUDES(admin_mutex_);
+  Status PublishFailed(const Job& job, const RepositoryEntry& entry, ServiceState state,
+                       const Status& status) XC_EXCLUDES(admin_mutex_);
+  Status BeginUnload(std::string_view name, StatusCallback done,
+                     std::vector<StatusCallback>& overtaken) XC_EXCLUDES(admin_mutex_);
   void Retire(const std::string& name, std::shared_ptr<ModelLease> lease)
       XC_EXCLUDES(admin_mutex_, state_mutex_);
   BatchLimits LimitsFor(const ModelDefinition& definition) const XC_REQUIRES(admin_mutex_);

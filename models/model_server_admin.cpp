@@ -1,11 +1,13 @@
 // The half of ModelServer that changes what is served: loading, unloading, batching knobs.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/log.h"
 #include "models/load_model.h"
 #include "models/model_server.h"
 #include "models/release_memory.h"
+#include "models/signature.h"
 
 namespace xcloud {
 namespace {
@@ -33,6 +35,13 @@ ServiceInfoPtr MakeInfo(const RepositoryEntry& entry, const BatchLimits& limits,
   info->label_count = definition.labels.size();
   info->synthetic = definition.synthetic();
   TakeLimits(limits, *info);
+  if (definition.backend.empty()) return info;  // its model.toml could not be read
+  info->platform = PlatformName(definition);
+  info->inputs = InputSpecs(definition);
+  info->outputs = OutputSpecs(definition);
+  if (!definition.labels.empty()) {
+    info->labels = std::make_shared<const std::vector<std::string>>(definition.labels);
+  }
   return info;
 }
 
@@ -57,6 +66,14 @@ std::string ProfileText(const std::vector<ProfilePoint>& profile) {
                         ToMilliseconds(point.elapsed));
   }
   return text;
+}
+
+void Tell(const std::vector<StatusCallback>& callbacks, const Status& status) {
+  for (const StatusCallback& callback : callbacks) callback(status);
+}
+
+Status Overtaken(const std::string& name) {
+  return Status::Cancelled("service '" + name + "' was unloaded before it was loaded");
 }
 
 void AppendName(std::string& names, const std::string& name) {
@@ -97,7 +114,8 @@ void ModelServer::StartLoading() {
     Job job;
     job.service = info->name;
     job.first = true;
-    (void)Enqueue(std::move(job));
+    std::vector<StatusCallback> nobody;
+    (void)Enqueue(std::move(job), nobody);
   }
   {
     MutexLock lock(state_mutex_);
@@ -115,8 +133,12 @@ void ModelServer::RunJobs() {
   while (std::optional<Job> job = NextJob()) {
     if (job->retired != nullptr) {
       Retire(job->service, std::move(job->retired));
+      Tell(job->done, Status::Ok());
     } else {
-      LoadService(*job);
+      std::shared_ptr<ModelLease> replaced;
+      Tell(job->done, LoadService(*job, replaced));
+      // Told already: what was accepted for the old version may take a while.
+      if (replaced != nullptr) Retire(job->service, std::move(replaced));
     }
     if (!job->first) continue;
     MutexLock lock(state_mutex_);
@@ -130,31 +152,44 @@ void ModelServer::RunJobs() {
 std::optional<ModelServer::Job> ModelServer::NextJob() {
   MutexLock lock(state_mutex_);
   while (true) {
-    if (closed_) {
-      std::erase_if(jobs_, [](const Job& job) { return job.retired == nullptr; });
-      if (jobs_.empty()) return std::nullopt;
-    }
-    if (!jobs_.empty()) {
-      Job job = std::move(jobs_.front());
-      jobs_.pop_front();
+    const bool closed = closed_;
+    const auto next = std::find_if(jobs_.begin(), jobs_.end(), [closed](const Job& job) {
+      return !closed || job.retired != nullptr;
+    });
+    if (next != jobs_.end()) {
+      Job job = std::move(*next);
+      jobs_.erase(next);
       return job;
     }
+    if (closed_) return std::nullopt;
     state_changed_.Wait(state_mutex_);
   }
 }
 
+// What Stop leaves undone, after the loader has ended.
+void ModelServer::DropJobs() {
+  std::deque<Job> dropped;
+  {
+    MutexLock lock(state_mutex_);
+    dropped.swap(jobs_);
+  }
+  for (const Job& job : dropped) Tell(job.done, Status::Cancelled(kShuttingDown));
+}
+
 // False once Stop was called. A second load of a service that waits is the same load; a
-// retirement takes the service's waiting load out.
-bool ModelServer::Enqueue(Job job) {
+// retirement takes the service's waiting load out, and gives whom to tell.
+bool ModelServer::Enqueue(Job job, std::vector<StatusCallback>& overtaken) {
   MutexLock lock(state_mutex_);
   if (closed_) return false;
-  const auto same_load = [&job](const Job& other) {
+  const auto same = std::find_if(jobs_.begin(), jobs_.end(), [&job](const Job& other) {
     return other.retired == nullptr && other.service == job.service;
-  };
-  if (job.retired != nullptr) {
-    std::erase_if(jobs_, same_load);
-  } else if (std::any_of(jobs_.begin(), jobs_.end(), same_load)) {
-    return true;
+  });
+  if (same != jobs_.end()) {
+    std::vector<StatusCallback>& heirs = job.retired != nullptr ? overtaken : same->done;
+    std::vector<StatusCallback>& told = job.retired != nullptr ? same->done : job.done;
+    std::move(told.begin(), told.end(), std::back_inserter(heirs));
+    if (job.retired == nullptr) return true;
+    jobs_.erase(same);
   }
   if (job.first) ++first_loads_;
   jobs_.push_back(std::move(job));
@@ -162,30 +197,34 @@ bool ModelServer::Enqueue(Job job) {
   return true;
 }
 
-void ModelServer::LoadService(const Job& job) {
+// How it ended, for whoever asked. `replaced`: what served until now, to be let go.
+Status ModelServer::LoadService(const Job& job, std::shared_ptr<ModelLease>& replaced) {
   const std::string& name = job.service;
   const TimePoint start = clock_.Now();
   const RepositoryEntry entry = ReadRepositoryEntry(root_ / name);
   if (entry.state != ServiceState::kLoading) {
-    return PublishFailed(job, entry, entry.state, entry.reason);
+    const bool wrong = entry.state == ServiceState::kFailed;
+    return PublishFailed(
+        job, entry, entry.state,
+        wrong ? Status::InvalidArgument(entry.reason) : Status::Unavailable(entry.reason));
   }
   Result<WarmModel> warm = LoadModel(entry, devices_, clock_);
-  if (!warm.ok()) {
-    return PublishFailed(job, entry, ServiceState::kFailed, warm.status().message());
-  }
-  if (stopping_.load()) return;
+  if (!warm.ok()) return PublishFailed(job, entry, ServiceState::kFailed, warm.status());
+  if (stopping_.load()) return Status::Cancelled(kShuttingDown);
   BatchLimits limits;
   {
     MutexLock lock(admin_mutex_);
     limits = LimitsFor(entry.definition);
   }
+  warm->model->statistics = std::make_shared<ModelStatisticsRecorder>(
+      metrics_, name, entry.version, entry.definition.batching.max_batch);
   auto lease = std::make_shared<ModelLease>(std::move(warm->model));
   // Without the lock: the scheduler may read a kept profile from disk here.
   lease->SetId(scheduler_.AddModel(name, entry.version, limits, warm->profile));
   spdlog::info("service '{}' version {} is warm after {:.1f} s; slowest batches: {}", name,
                entry.version, ToMilliseconds(clock_.Now() - start) / 1000,
                ProfileText(warm->profile));
-  PublishLoaded(job, entry, std::move(lease), limits);
+  return PublishLoaded(job, entry, std::move(lease), limits, replaced);
 }
 
 // What an operator changed live holds on while model.toml says what it said before.
@@ -195,12 +234,12 @@ BatchLimits ModelServer::LimitsFor(const ModelDefinition& definition) const {
   return same ? kept->limits() : definition.batching;
 }
 
-// Puts the loaded model in place of what serves, and lets go of that. `limits` are those that its
+// Puts the loaded model in place of what serves, which is `replaced`. `limits` are those that its
 // queue was opened with: they may have been changed since.
-void ModelServer::PublishLoaded(const Job& job, const RepositoryEntry& entry,
-                                std::shared_ptr<ModelLease> lease, const BatchLimits& limits) {
+Status ModelServer::PublishLoaded(const Job& job, const RepositoryEntry& entry,
+                                  std::shared_ptr<ModelLease> lease, const BatchLimits& limits,
+                                  std::shared_ptr<ModelLease>& replaced) {
   const std::string& name = job.service;
-  std::shared_ptr<ModelLease> old;
   bool wanted = false;
   {
     MutexLock lock(admin_mutex_);
@@ -217,24 +256,25 @@ void ModelServer::PublishLoaded(const Job& job, const RepositoryEntry& entry,
       service.model = lease->Share();
       service.upstream = std::make_shared<std::atomic<std::size_t>>(0);
       Publish(name, std::move(service));
-      old = std::exchange(upkeep.lease, std::move(lease));
+      replaced = std::exchange(upkeep.lease, std::move(lease));
     }
   }
   if (!wanted) {
     spdlog::info("service '{}' was unloaded while it was being loaded", name);
     scheduler_.RemoveModel(lease->id());
-    return;
+    return Overtaken(name);
   }
   spdlog::info("service '{}' version {} is ready", name, entry.version);
-  if (old != nullptr) Retire(name, std::move(old));
+  return Status::Ok();
 }
 
-void ModelServer::PublishFailed(const Job& job, const RepositoryEntry& entry, ServiceState state,
-                                const std::string& why) {
+Status ModelServer::PublishFailed(const Job& job, const RepositoryEntry& entry, ServiceState state,
+                                  const Status& status) {
   const std::string& name = job.service;
+  const std::string& why = status.message();
   spdlog::error("service '{}' failed to load: {}", name, why);
   MutexLock lock(admin_mutex_);
-  if (upkeep_.find(name)->second.unloads != job.unloads) return;
+  if (upkeep_.find(name)->second.unloads != job.unloads) return Overtaken(name);
   Service service = services()->find(name)->second;
   if (service.model != nullptr) {
     service.info = WithState(
@@ -244,6 +284,7 @@ void ModelServer::PublishFailed(const Job& job, const RepositoryEntry& entry, Se
     service.info = MakeInfo(entry, entry.definition.batching, state, why);
   }
   Publish(name, std::move(service));
+  return status;
 }
 
 // Waits until what was accepted for the model is answered, then removes its queue and frees it.
@@ -346,7 +387,10 @@ Result<BatchingView> ModelServer::ChangeBatching(std::string_view name,
 }
 
 Result<ModelStatistics> ModelServer::Statistics(std::string_view name) const {
-  return Status::Unsupported("statistics of '" + std::string(name) + "' are not kept yet");
+  const std::shared_ptr<const ServiceMap> map = services();
+  const Service* const service = FindIn(*map, name);
+  if (Status status = CheckUsable(name, service); !status.ok()) return status;
+  return service->model->statistics->Snapshot();
 }
 
 Status ModelServer::Load(std::string_view name, StatusCallback done) {
@@ -366,7 +410,8 @@ Status ModelServer::Load(std::string_view name, StatusCallback done) {
   job.service = name;
   job.unloads = upkeep->second.unloads;
   if (done != nullptr) job.done.push_back(std::move(done));
-  if (!Enqueue(std::move(job))) return Status::Unavailable(kShuttingDown);
+  std::vector<StatusCallback> nobody;  // a load overtakes none
+  if (!Enqueue(std::move(job), nobody)) return Status::Unavailable(kShuttingDown);
   Service service = services()->find(name)->second;
   if (service.info->state != ServiceState::kReady) {
     service.info = WithState(*service.info, ServiceState::kLoading, "");
@@ -377,6 +422,14 @@ Status ModelServer::Load(std::string_view name, StatusCallback done) {
 }
 
 Status ModelServer::Unload(std::string_view name, StatusCallback done) {
+  std::vector<StatusCallback> overtaken;
+  const Status begun = BeginUnload(name, std::move(done), overtaken);
+  Tell(overtaken, Overtaken(std::string(name)));
+  return begun;
+}
+
+Status ModelServer::BeginUnload(std::string_view name, StatusCallback done,
+                                std::vector<StatusCallback>& overtaken) {
   MutexLock lock(admin_mutex_);
   const auto upkeep = upkeep_.find(name);
   if (upkeep == upkeep_.end()) {
@@ -389,7 +442,7 @@ Status ModelServer::Unload(std::string_view name, StatusCallback done) {
   job.service = name;
   job.retired = upkeep->second.lease;
   if (done != nullptr) job.done.push_back(std::move(done));
-  if (!Enqueue(std::move(job))) return Status::Unavailable(kShuttingDown);
+  if (!Enqueue(std::move(job), overtaken)) return Status::Unavailable(kShuttingDown);
   upkeep->second.lease = nullptr;
   ++upkeep->second.unloads;
   Service service = services()->find(name)->second;

@@ -30,11 +30,16 @@ namespace xcloud {
 
 struct ResizableImage;  // models/resize_plan.h
 
-// One photo, as a network takes it. Either pixels are there, PreprocessSpec::PixelBytes() bytes
-// (RGB, interleaved, resized and cropped), or, on devices that resize, the decoded image.
+// One item, as a network takes it, in one of three forms; those of a batch may differ.
+// - pixels: PreprocessSpec::PixelBytes() bytes, RGB, interleaved, resized and cropped;
+// - image: the decoded photo, on devices that resize;
+// - tensor: the network's own input, PixelBytes() floats, normalised by the caller and in the
+//   network's layout and colour order. Bytes of a request's body: aligned for nothing.
+// The echo backend looks at none of them.
 struct NetworkItem {
   const std::uint8_t* pixels = nullptr;
   const ResizableImage* image = nullptr;
+  const char* tensor = nullptr;
 };
 
 class Network {

@@ -31,7 +31,7 @@ class NullNetwork final : public Network {
       : sleep_(std::move(sleep)),
         base_ms_(model.null_backend.base_ms),
         item_ms_(model.null_backend.item_ms),
-        scores_(FixedScores(model.labels.size(), model.activation)) {}
+        scores_(FixedScores(model.score_count(), model.activation)) {}
 
   std::size_t output_size() const override { return scores_.size(); }
 
@@ -69,7 +69,7 @@ class NullNetwork final : public Network {
 
 Result<std::vector<std::unique_ptr<Network>>> MakeNullNetworks(const ModelDefinition& model,
                                                                std::size_t lanes, SleepFor sleep) {
-  if (model.labels.empty()) {
+  if (model.labels.empty() && !model.echoes()) {
     return Status::InvalidArgument("model '" + model.name + "': the null backend needs labels");
   }
   if (model.null_backend.base_ms < 0 || model.null_backend.item_ms < 0) {

@@ -6,6 +6,10 @@
 // The time is spent asleep, so a null lane costs no CPU; it ends within a few microseconds of the
 // declared time where UsePreciseTimers was called. With 0 and 0 nothing sleeps. Threads: as
 // Network.
+//
+// The echo backend is the same network with no scores: its requests take the queue, the batch and
+// the lane of any other's, the declared time passes, and then ItemRequest hands the caller's own
+// tensors on as outputs, uncopied. For trying clients and for measuring the protocol.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +30,8 @@ using SleepFor = std::function<void(Duration)>;
 // The real one: until an absolute instant of CLOCK_MONOTONIC, so signals do not lengthen it.
 void SleepPrecisely(Duration time);
 
-// One Network for each of `lanes`. InvalidArgument when the model has no labels or asks for a
-// negative time.
+// One Network for each of `lanes`. InvalidArgument when a null model has no labels, or the time is
+// negative.
 Result<std::vector<std::unique_ptr<Network>>> MakeNullNetworks(const ModelDefinition& model,
                                                                std::size_t lanes,
                                                                SleepFor sleep = SleepPrecisely);

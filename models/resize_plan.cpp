@@ -99,7 +99,9 @@ RaggedLayout PackRagged(std::span<const NetworkItem> items, const PreprocessSpec
     const bool whole = items[i].image != nullptr;
     const std::uint8_t* rgb = whole ? plan.image.rgb.data() : items[i].pixels;
     const std::size_t size = whole ? plan.image.rgb.size() : spec.PixelBytes();
-    XC_CHECK(rgb != nullptr && size <= MaxImageBytes(spec));
+    // A tensor's row is normalised from what lies there and then written over.
+    const bool tensor = items[i].tensor != nullptr;
+    XC_CHECK((rgb != nullptr) != tensor && size <= MaxImageBytes(spec));
     XC_CHECK(plan.tables.size() <= MaxTableInts(spec));
     RaggedItem item = plan.item;
     item.pixels = photo;
@@ -108,7 +110,7 @@ RaggedLayout PackRagged(std::span<const NetworkItem> items, const PreprocessSpec
     std::memcpy(base + i * sizeof item, &item, sizeof item);
     std::memcpy(base + layout.tables_at + table * sizeof(std::int32_t), plan.tables.data(),
                 plan.tables.size() * sizeof(std::int32_t));
-    std::memcpy(base + layout.photos_at + photo, rgb, size);
+    if (!tensor) std::memcpy(base + layout.photos_at + photo, rgb, size);
     table += plan.tables.size();
     photo += size;
   }

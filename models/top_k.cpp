@@ -5,13 +5,21 @@
 #include <numeric>
 
 namespace xcloud {
+namespace {
+
+Status CheckFinite(std::span<const float> scores) {
+  if (std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); })) {
+    return Status::Ok();
+  }
+  return Status::Internal("the network gave no finite scores for this photo");
+}
+
+}  // namespace
 
 Result<std::vector<ScoredClass>> TopK(std::span<const float> scores, Activation activation,
                                       std::size_t k) {
   XC_CHECK(!scores.empty() && k >= 1);
-  if (!std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); })) {
-    return Status::Internal("the network gave no finite scores for this photo");
-  }
+  if (Status status = CheckFinite(scores); !status.ok()) return status;
   k = std::min(k, scores.size());
   std::vector<std::int32_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
@@ -39,6 +47,23 @@ Result<std::vector<ScoredClass>> TopK(std::span<const float> scores, Activation 
                   std::exp(static_cast<double>(score) - static_cast<double>(highest)) / sum);
   }
   return best;
+}
+
+Status Probabilities(std::span<const float> scores, Activation activation, std::span<float> out) {
+  XC_CHECK(!scores.empty() && out.size() == scores.size());
+  if (Status status = CheckFinite(scores); !status.ok()) return status;
+  if (activation == Activation::kNone) {
+    std::copy(scores.begin(), scores.end(), out.begin());
+    return Status::Ok();
+  }
+  const float highest = *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    out[i] = std::exp(scores[i] - highest);
+    sum += static_cast<double>(out[i]);
+  }
+  for (float& value : out) value = static_cast<float>(static_cast<double>(value) / sum);
+  return Status::Ok();
 }
 
 }  // namespace xcloud

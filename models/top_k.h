@@ -1,5 +1,5 @@
-// TopK: a network's raw outputs to its likeliest classes. Pure; any thread; a few microseconds
-// for 1000 classes, because it runs on the lane between two batches.
+// TopK: a network's raw outputs to probabilities, and to its likeliest classes. Pure; any thread; a
+// few microseconds for 1000 classes, because it runs on the lane between two batches.
 #pragma once
 
 #include <cstddef>
@@ -22,5 +22,8 @@ struct ScoredClass {
 // Internal when an output is not finite. REQUIRES: scores not empty, k >= 1.
 Result<std::vector<ScoredClass>> TopK(std::span<const float> scores, Activation activation,
                                       std::size_t k);
+
+// All of them, in the order of the scores. REQUIRES: out.size() == scores.size(), not empty.
+Status Probabilities(std::span<const float> scores, Activation activation, std::span<float> out);
 
 }  // namespace xcloud

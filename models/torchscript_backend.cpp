@@ -32,8 +32,7 @@ class TorchScriptNetwork final : public Network {
     XC_CHECK(!items.empty() && items.size() <= run_items && run_items <= batches_.size());
     float* row = slots_.data_ptr<float>();
     for (const NetworkItem& item : items) {
-      XC_CHECK(item.pixels != nullptr);
-      NormalizeInto(item.pixels, spec_, row);
+      StageItem(item, row);
       row += spec_.PixelBytes();
     }
     // What an earlier, larger batch left there must not reach a network that mixes rows.
@@ -52,6 +51,15 @@ class TorchScriptNetwork final : public Network {
   }
 
  private:
+  void StageItem(const NetworkItem& item, float* row) const {
+    if (item.tensor != nullptr) {
+      std::memcpy(row, item.tensor, spec_.PixelBytes() * sizeof(float));
+      return;
+    }
+    XC_CHECK(item.pixels != nullptr);
+    NormalizeInto(item.pixels, spec_, row);
+  }
+
   const std::shared_ptr<TorchScriptModule> module_;
   const PreprocessSpec spec_;
   at::Tensor slots_;                 // max_batch items

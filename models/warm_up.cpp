@@ -55,8 +55,8 @@ Result<std::vector<ProfilePoint>> WarmUp(Network& network, const ModelDefinition
   const std::size_t max_batch = std::max<std::size_t>(model.batching.max_batch, 1);
   const std::vector<std::uint8_t> pixels(model.preprocess.PixelBytes(), kGrey);
   const std::unique_ptr<const ResizableImage> image = GreyPhoto(model, device);
-  const NetworkItem item =
-      image != nullptr ? NetworkItem{nullptr, image.get()} : NetworkItem{pixels.data(), nullptr};
+  const NetworkItem item = image != nullptr ? NetworkItem{nullptr, image.get(), nullptr}
+                                            : NetworkItem{pixels.data(), nullptr, nullptr};
   const std::vector<NetworkItem> items(max_batch, item);
   std::vector<float> scores(max_batch * network.output_size());
   std::vector<ProfilePoint> profile;

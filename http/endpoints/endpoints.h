@@ -22,8 +22,32 @@ Task<Response> HandleBatching(RequestContext& context);  // admin.cpp
 Task<Response> HandleChangeBatching(RequestContext& context);
 Task<Response> HandleLoad(RequestContext& context);
 Task<Response> HandleUnload(RequestContext& context);
+Task<Response> HandleV2Infer(RequestContext& context);  // v2_infer.cpp
 Task<Response> HandleLive(RequestContext& context);  // health.cpp
 Task<Response> HandleReady(RequestContext& context);
 Task<Response> HandleMetrics(RequestContext& context);  // metrics.cpp
+
+// The Open Inference Protocol.
+Task<Response> HandleV2Server(RequestContext& context);  // v2_server.cpp
+Task<Response> HandleV2Live(RequestContext& context);
+Task<Response> HandleV2Ready(RequestContext& context);
+Task<Response> HandleV2Model(RequestContext& context);  // v2_models.cpp
+Task<Response> HandleV2ModelReady(RequestContext& context);
+Task<Response> HandleV2ModelConfig(RequestContext& context);
+Task<Response> HandleV2ModelStats(RequestContext& context);
+Task<Response> HandleV2AllStats(RequestContext& context);
+Task<Response> HandleV2Index(RequestContext& context);  // v2_repository.cpp
+Task<Response> HandleV2RepositoryIndex(RequestContext& context);
+Task<Response> HandleV2Load(RequestContext& context);
+Task<Response> HandleV2Unload(RequestContext& context);
+Task<Response> HandleV2Logging(RequestContext& context);  // v2_logging.cpp
+Task<Response> HandleV2ChangeLogging(RequestContext& context);
+Task<Response> HandleV2Trace(RequestContext& context);
+
+// TorchServe.
+Task<Response> HandlePing(RequestContext& context);  // torchserve.cpp
+Task<Response> HandlePrediction(RequestContext& context);
+Task<Response> HandleModelList(RequestContext& context);  // torchserve_models.cpp
+Task<Response> HandleModelDescription(RequestContext& context);
 
 }  // namespace xcloud

@@ -111,6 +111,7 @@ Deadline DeadlineOf(const RequestContext& context, const InferOptions& options,
 
 std::optional<HttpError> AdmitCall(RequestContext& context, const InferOptions& options,
                                    const ServiceInfo& info) {
+  if (auto error = context.body.CheckCoding()) return error;
   if (auto error = context.body.CheckLength()) return error;
   const Deadline deadline = DeadlineOf(context, options, info);
   context.deadline = deadline;

@@ -34,8 +34,8 @@ Status ApplyInferHeaders(const RequestHead& head, InferOptions& options);
 Deadline DeadlineOf(const RequestContext& context, const InferOptions& options,
                     const ServiceInfo& info);
 
-// What can be refused before the body is read: a body that is too long, a deadline that has
-// passed, and whatever the service says to one more request.
+// What can be refused before the body is read: a body that cannot be decoded or is too long, a
+// deadline that has passed, and whatever the service says to one more request.
 std::optional<HttpError> AdmitCall(RequestContext& context, const InferOptions& options,
                                    const ServiceInfo& info);
 

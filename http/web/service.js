@@ -20,9 +20,9 @@ let photo = null;     // the last one chosen
 let inFlight = null;  // AbortController of the request that we wait for
 let pollTimer = 0;
 
-// "/cv/imagenet" -> "imagenet"; a malformed escape stays as it is.
+// "/cv/imagenet", "/cv/mcloud/imagenet" -> "imagenet"; a malformed escape stays as it is.
 function nameFromPath(path) {
-  const raw = path.replace(/^\/cv\//, '').replace(/\/+$/, '');
+  const raw = path.replace(/^\/cv\/(mcloud\/)?/, '').replace(/\/+$/, '');
   try {
     return decodeURIComponent(raw);
   } catch {

@@ -22,7 +22,8 @@ std::string ReadFile(const std::string& path) {
 TEST(ConfigTest, ReadsEverySection) {
   Config config;
   const Status status = ApplyConfigText(
-      "[server]\naddress='127.0.0.2'\nport=0\n[decode]\nthreads=3\n[repository]\npath='m'\n"
+      "[server]\naddress='127.0.0.2'\nport=0\n[fetch]\nallow=['*.example.org']\ntimeout_ms=700\n["
+      "decode]\nthreads=3\n[repository]\npath='m'\n"
       "[scheduler]\nprofile_folder=''\nsave_interval_s=5\n[storage]\nurl='sqlite:x.db'\n[log]"
       "\nlevel='warn'\n"
       "[[device]]\nkind='cpu'\nlanes=2\n[[device]]\nkind='cuda'\nindex=1\nprecision='fp16'\n",
@@ -30,6 +31,8 @@ TEST(ConfigTest, ReadsEverySection) {
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(config.server.address, "127.0.0.2");
   EXPECT_EQ(config.server.port, 0);
+  EXPECT_THAT(config.fetch.allow, ::testing::ElementsAre("*.example.org"));
+  EXPECT_EQ(config.fetch.timeout_ms, 700);
   EXPECT_EQ(config.decode.threads, 3);
   EXPECT_EQ(config.repository.path, "m");
   EXPECT_EQ(config.scheduler.profile_folder, "");
@@ -80,13 +83,14 @@ TEST(ConfigTest, OverridesTakeNumbersTextAndDevices) {
   Config config;
   for (const char* assignment :
        {"server.port=0", "storage.url=sqlite:var/a.db", "repository.path='a b'", "device.0.lanes=2",
-        "device.1.kind=cpu"}) {
+        "device.1.kind=cpu", "fetch.allow=['*']"}) {
     const Status status = ApplyConfigOverride(assignment, config);
     EXPECT_TRUE(status.ok()) << status.message();
   }
   EXPECT_EQ(config.server.port, 0);
   EXPECT_EQ(config.storage.url, "sqlite:var/a.db");
   EXPECT_EQ(config.repository.path, "a b");
+  EXPECT_THAT(config.fetch.allow, ::testing::ElementsAre("*"));
   ASSERT_EQ(config.devices.size(), 2U);
   EXPECT_EQ(config.devices[0].lanes, 2);
 }

@@ -29,6 +29,7 @@ class TomlReaderTest : public ::testing::Test {
   bool flag_ = false;
   std::string text_ = "old";
   std::vector<double> numbers_;
+  std::vector<std::string> texts_;
 };
 
 TEST_F(TomlReaderTest, ReadsEachKind) {
@@ -45,6 +46,19 @@ TEST_F(TomlReaderTest, ReadsEachKind) {
   EXPECT_TRUE(flag_);
   EXPECT_EQ(text_, "new");
   EXPECT_THAT(numbers_, ElementsAre(1.0, 2.5));
+}
+
+TEST_F(TomlReaderTest, ReadsAListOfTexts) {
+  const auto visit = [&](TomlReader& r) { r.Texts({"t", "", ""}, texts_); };
+  EXPECT_THAT(Read("t = ['a', \"b c\"]\n", visit), IsEmpty());
+  EXPECT_THAT(texts_, ElementsAre("a", "b c"));
+  EXPECT_THAT(Read("t = 'a'\n", visit),
+              ElementsAre("f.toml:1: s.t: must be a list of texts, [\"...\"]"));
+  EXPECT_THAT(Read("t = ['a', 1]\n", visit),
+              ElementsAre("f.toml:1: s.t: each must be text in quotes"));
+  EXPECT_THAT(texts_, ElementsAre("a", "b c")) << "a refused value must not be taken";
+  EXPECT_THAT(Read("t = []\n", visit), IsEmpty());
+  EXPECT_THAT(texts_, IsEmpty());
 }
 
 TEST_F(TomlReaderTest, KeepsTheDefaultOfAnAbsentKey) {

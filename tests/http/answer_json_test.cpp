@@ -1,5 +1,6 @@
 #include "http/answer_json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace xcloud {
@@ -52,6 +53,51 @@ TEST(AnswerJsonTest, BelowTheThresholdIsOneUnknown) {
   EXPECT_EQ(WriteAnswer(result, form, {milliseconds(1), false}),
             R"({"code":0,"msg":"success","data":[{"category":"Unknown","id":-1,"prob":0.08}],)"
             R"("elapse":0.001})");
+}
+
+// The items of each route of the first XCloud, as its clients read them.
+TEST(AnswerJsonTest, WritesTheItemsOfTheFirstRoutes) {
+  const auto items = [](const AnswerForm& form, Prediction prediction) {
+    InferenceResult result;
+    result.predictions = {std::move(prediction)};
+    const std::string answer = WriteAnswer(result, form, {});
+    const std::size_t from = answer.find('[');
+    return answer.substr(from, answer.find(']') + 1 - from);
+  };
+  const auto form = [](const char* label, const char* index, const char* probability) {
+    AnswerForm made;
+    made.label_key = label;
+    made.index_key = index;
+    made.probability_key = probability;
+    return made;
+  };
+  const Prediction first{0, "稻", 0.51239F};
+  const Prediction unknown{-1, "Unknown", 0.08F};
+  EXPECT_EQ(items(form("name", "category", "prob"), first),
+            R"([{"name":"稻","category":0,"prob":0.5124}])");
+  EXPECT_EQ(items(form("name", "disease", "prob"), first),
+            R"([{"name":"稻","disease":0,"prob":0.5124}])");
+  EXPECT_EQ(items(form("disease", "", "probability"), first),
+            R"([{"disease":"稻","probability":0.5124}])");
+  EXPECT_EQ(items(form("disease", "", "probability"), unknown),
+            R"([{"disease":"Unknown","probability":0.08}])");
+  AnswerForm plant = form("name", "category_id", "prob");
+  plant.index_base = 1;
+  EXPECT_EQ(items(plant, first), R"([{"name":"稻","category_id":1,"prob":0.5124}])");
+  EXPECT_EQ(items(plant, unknown), R"([{"name":"Unknown","category_id":-1,"prob":0.08}])");
+  AnswerForm nsfw = form("type", "", "prob");
+  nsfw.probability_first = true;
+  EXPECT_EQ(items(nsfw, first), R"([{"prob":0.5124,"type":"稻"}])");
+}
+
+TEST(AnswerJsonTest, TellsTheDownloadWhereThereWasOne) {
+  InferenceResult result = TwoLabels();
+  AnswerOptions options{milliseconds(62), true};
+  options.fetch = milliseconds(41);
+  EXPECT_THAT(WriteAnswer(result, AnswerForm{}, options),
+              ::testing::HasSubstr(R"("batch":4,"fetch_ms":41.0,"decode_ms":2.0,)"));
+  EXPECT_EQ(ServerTiming(result.stages, milliseconds(41)),
+            "fetch;dur=41.0, decode;dur=2.0, queue;dur=3.0, infer;dur=12.0");
 }
 
 TEST(AnswerJsonTest, SaysThatItIsMadeUpAndExplains) {

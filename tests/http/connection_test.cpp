@@ -83,7 +83,15 @@ TEST_F(ConnectionTest, MalformedHttpIs400AndClosed) {
       "GET / HTTP/1.1\r\nHost t\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: x\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost : t\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: +1\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: t\r\nContent-Length:\r\n\r\n",
       "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+      "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+      "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1, 1\r\n\r\n",
+      "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+      "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n",
       "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
       "POST / HTTP/1.0\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n",
       "GET / HTTP/1.1\r\n\r\n",
@@ -98,6 +106,7 @@ TEST_F(ConnectionTest, MalformedHttpIs400AndClosed) {
     EXPECT_TRUE(client.ReadsEnd()) << request;
   }
   ExpectError(Ask("GET / HTTP/2.0\r\nHost: t\r\n\r\n"), 505, 505);
+  ExpectError(Ask("GET / HTTP/1.1\nHost: t\n\n"), 505, 505);
   ExpectError(Ask("POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip\r\n\r\n"), 501, 501);
   ExpectError(Ask("GET / HTTP/1.1\r\nHost: t\r\nExpect: cake\r\n\r\n"), 417, 417);
 }
@@ -217,9 +226,13 @@ TEST_F(ConnectionTest, OneConnectionOverTheMostIs503AndClosed) {
   EXPECT_EQ(first.Ask(Get("/livez")).status, 200);
   RawClient second(port());
   second.Send(Get("/livez"));
-  ExpectError(second.Receive(), 503, 503, "too many connections");
+  const RawReply reply = second.Receive();
+  ExpectError(reply, 503, 503, "too many connections");
+  EXPECT_EQ(reply.Header("retry-after"), "1");
   EXPECT_TRUE(second.ReadsEnd());
-  EXPECT_EQ(metrics_.GetCounter("xcloud_connections_refused_total", "").value(), 1U);
+  EXPECT_EQ(
+      metrics_.GetCounter("xcloud_connections_refused_total", "", {{"reason", "total"}}).value(),
+      1U);
   EXPECT_EQ(first.Ask(Get("/livez")).status, 200) << "the first is not disturbed";
 }
 

@@ -1,5 +1,6 @@
 // POST /cv/{service}: the forms a body may have, the options, the answer, each refusal.
 #include "tests/http/server_fixture.h"
+#include "tests/support/base64_text.h"
 
 namespace xcloud {
 namespace {
@@ -73,7 +74,44 @@ TEST_F(InferTest, TakesCurlsDefaultTypeOnlyForAnImageFile) {
   const std::string form = "Content-Type: application/x-www-form-urlencoded\r\n";
   EXPECT_EQ(Ask(Post("/cv/demo", form, "\xFF\xD8\xFF\xE0 jpeg")).status, 200);
   EXPECT_EQ(Ask(Post("/cv/demo", form, "RIFFsizeWEBP")).status, 200);
-  ExpectError(Ask(Post("/cv/demo", form, "image=abc")), 415, 415, "multipart/form-data");
+  ExpectError(Ask(Post("/cv/demo", form, "GIF89a")), 400, 1, "'image'");
+}
+
+TEST_F(InferTest, TakesTheSamePhotoInEveryForm) {
+  Start();
+  const std::string photo("\xFF\xD8\xFF\xE0 any>>>bytes???", 19);
+  const std::string base64 = ToBase64(photo);
+  const std::string json = R"({"image":")" + base64 + R"(","k":2})";
+  const std::string json_type = "Content-Type: application/json\r\n";
+  const std::string form_type = "Content-Type: application/x-www-form-urlencoded\r\n";
+  for (const std::string target : {"/cv/demo", "/cv/mcloud/demo"}) {
+    for (const std::string& request :
+         {Post(target, "Content-Type: image/jpeg\r\n", photo), Post(target, json_type, json),
+          Post(target, form_type, "k=2&imgraw=" + base64), Post(target, form_type, photo),
+          PostForm(target, FormPart("image", photo, "a.jpg") + "--B--"),
+          PostForm(target, FormPart("imgraw", base64) + "--B--"),
+          PostForm(target, FormPart("image", "data:image/jpeg;base64," + base64) + "--B--")}) {
+      const RawReply posted = Ask(request);
+      EXPECT_EQ(posted.status, 200) << posted.body;
+      EXPECT_EQ(LastPhoto(), photo) << request;
+      EXPECT_EQ(Ask("PUT" + request.substr(4)).status, 200);
+      EXPECT_EQ(LastPhoto(), photo) << "PUT of " << request;
+    }
+  }
+  EXPECT_EQ(Ask(Post("/cv/demo", json_type, json)).status, 200);
+  EXPECT_EQ(service_.requests().back().top_k, 2);
+}
+
+TEST_F(InferTest, TheLimitOfTheBodyIsThatOfItsText) {
+  config_.body_limit_bytes = 1000;
+  Start();
+  const std::string type = "Content-Type: application/json\r\n";
+  const auto with = [](std::size_t bytes) {
+    return R"({"image":")" + std::string(bytes, 'A') + R"("})";
+  };
+  EXPECT_EQ(Ask(Post("/cv/demo", type, with(988))).status, 200);
+  EXPECT_EQ(LastPhoto().size(), 741U);
+  ExpectError(Ask(Post("/cv/demo", type, with(992))), 413, 413, "1000 bytes");
 }
 
 TEST_F(InferTest, TakesTheMultipartPart) {
@@ -128,7 +166,7 @@ TEST_F(InferTest, RefusesOptionsOutOfRange) {
   ExpectError(Ask(PostImage("/cv/demo", "X-Deadline-Ms: soon\r\n")), 400, 400, "deadline_ms");
   ExpectError(Ask(PostImage("/cv/demo?explain=maybe")), 400, 400, "explain");
   ExpectError(Ask(PostImage("/cv/demo?k=%zz")), 400, 400, "%-escape");
-  const std::string form = FormPart("k", "0") + FormPart("image", "x") + "--B--";
+  const std::string form = FormPart("k", "0") + FormPart("image", "x", "x.jpg") + "--B--";
   ExpectError(Ask(PostForm("/cv/demo", form)), 400, 400, "1 to 1000");
   EXPECT_EQ(Ask(PostImage("/cv/demo?k=1000&other=1")).status, 200);
   EXPECT_EQ(service_.requests().back().top_k, 1000);
@@ -151,10 +189,24 @@ TEST_F(InferTest, DeadlineCountsFromTheFirstByte) {
   EXPECT_EQ(budget(), std::chrono::seconds(9)) << "the query";
   Ask(PostImage("/cv/goal", "X-Deadline-Ms: 8000\r\n"));
   EXPECT_EQ(budget(), std::chrono::seconds(8)) << "the header";
-  Ask(PostForm("/cv/goal", FormPart("deadline_ms", "6000") + FormPart("image", "x") + "--B--"));
+  Ask(PostForm("/cv/goal",
+               FormPart("deadline_ms", "6000") + FormPart("image", "x", "x.jpg") + "--B--"));
   EXPECT_EQ(budget(), std::chrono::seconds(6)) << "the form";
   Ask(PostImage("/cv/demo"));
   EXPECT_FALSE(service_.requests().back().deadline.IsSet()) << "no goal: the model's patience";
+}
+
+TEST_F(InferTest, AnErrorNamesTheTraceThatItsRequestCarried) {
+  Start();
+  const std::string trace = "0af7651916cd43dd8448eb211c80319c";
+  const auto error_with = [&](const std::string& path, const std::string& traceparent) {
+    return Json::parse(Ask(PostImage(path, "traceparent: " + traceparent + "\r\n")).body);
+  };
+  EXPECT_EQ(error_with("/cv/none", "00-" + trace + "-b7ad6b7169203331-01")["trace_id"], trace);
+  EXPECT_EQ(error_with("/nothing", "00-" + trace + "-b7ad6b7169203331-01")["trace_id"], trace);
+  EXPECT_FALSE(error_with("/cv/none", "00-" + trace).contains("trace_id")) << "malformed";
+  EXPECT_FALSE(error_with("/v2/none", "00-" + trace + "-b7ad6b7169203331-01").contains("trace_id"))
+      << "another door's form";
 }
 
 TEST_F(InferTest, AnUnknownServiceIs404) {

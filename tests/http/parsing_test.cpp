@@ -1,11 +1,10 @@
-// The small parsers: query, media type, request and trace ids, user agents, options, body types.
+// The small parsers: query, media type, request and trace ids, user agents, options.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
 #include "http/endpoints/infer_options.h"
-#include "http/endpoints/photo_body.h"
 #include "http/media_type.h"
 #include "http/query.h"
 #include "http/request_ids.h"
@@ -122,22 +121,6 @@ TEST(InferOptionsTest, BoundsArePartOfTheRange) {
   EXPECT_FALSE(ApplyInferOption("deadline_ms", "3600001", options).ok());
   EXPECT_FALSE(ApplyInferOption("deadline_ms", "1.5", options).ok());
   EXPECT_FALSE(ApplyInferOption("model_version", std::string(65, '1'), options).ok());
-}
-
-TEST(PhotoBodyTest, TheBoundaryMayBeQuoted) {
-  PhotoBodyType type;
-  EXPECT_FALSE(ReadPhotoBodyType("multipart/form-data; boundary=\"a b:c\"", "", type));
-  EXPECT_EQ(type.form, PhotoForm::kMultipart);
-  EXPECT_EQ(type.boundary, "a b:c");
-}
-
-TEST(PhotoBodyTest, ThePhotoIsCutOutInPlace) {
-  SharedBytes body = "--b\r\nContent-Disposition: form-data; name=image\r\n\r\nbytes\r\n--b--\r\n";
-  const char* before = body.data();
-  InferOptions options;
-  EXPECT_FALSE(TakePhoto({PhotoForm::kMultipart, "b"}, body, options));
-  EXPECT_EQ(body, "bytes");
-  EXPECT_EQ(body.data(), before + 51);
 }
 
 }  // namespace

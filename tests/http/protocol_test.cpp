@@ -90,6 +90,21 @@ TEST(HeadParserTest, CountsTheLimitOverTheWholeHead) {
   EXPECT_EQ(parser.refusal().status, 431);
 }
 
+// Found by tests/fuzz: Beast waited for the rest of the first line, or, in pieces, missed the end
+// that it had already seen, so the client learnt from a timeout what was wrong.
+TEST(HeadParserTest, RefusesAHeadThatEndsWithinItsFirstLine) {
+  for (const std::string wire : {"GET / \r\n\r\n", "PUT / \r\n\r\nHTTP/1.,1\r\nHost: a"}) {
+    for (std::size_t split = 0; split <= wire.size(); ++split) {
+      HeadParser parser(4096);
+      const std::size_t taken = parser.Feed(wire.substr(0, split));
+      if (parser.state() == HeadParser::State::kMore) parser.Feed(wire.substr(taken));
+      ASSERT_EQ(parser.state(), HeadParser::State::kRefused) << wire << split;
+      // 505 where what stands for the version is read before the end is seen.
+      EXPECT_THAT(parser.refusal().status, ::testing::AnyOf(400, 505));
+    }
+  }
+}
+
 TEST(HeadParserTest, AnEmptyExpectIsNoExpectation) {
   HeadParser parser(4096);
   parser.Feed("POST / HTTP/1.1\r\nHost: t\r\nExpect:\r\nContent-Length: 1\r\n\r\n");

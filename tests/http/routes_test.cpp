@@ -27,6 +27,18 @@ TEST_F(RoutesTest, AKnownPathWithAnotherMethodIs405AndSaysWhichItTakes) {
   EXPECT_EQ(remove.Header("allow"), "POST, PUT, GET, HEAD");
 }
 
+TEST_F(RoutesTest, TheAliasOfTheFirstXCloudLeadsToTheSameService) {
+  Start();
+  EXPECT_EQ(Ask(PostImage("/cv/mcloud/demo")).status, 200);
+  EXPECT_EQ(service_.requests().back().service, "demo");
+  EXPECT_EQ(call_log_.WaitFor(1)[0].api_name, "cv/demo");
+  EXPECT_EQ(Ask(Get("/cv/mcloud/demo")).body, Ask(Get("/cv/demo")).body) << "the page too";
+  ExpectError(Ask(PostImage("/cv/mcloud/none")), 404, 404, "'none'");
+  const RawReply remove = Ask("DELETE /cv/mcloud/demo HTTP/1.1\r\nHost: t\r\n\r\n");
+  ExpectError(remove, 405, 2);
+  EXPECT_EQ(remove.Header("allow"), "POST, PUT, GET, HEAD");
+}
+
 TEST_F(RoutesTest, TheQueryIsNoPartOfThePath) {
   Start();
   EXPECT_EQ(Ask(Get("/livez?x=1")).status, 200);

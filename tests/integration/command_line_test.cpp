@@ -54,12 +54,13 @@ TEST(CommandLineTest, RefusesAWrongFileNamingFileLineAndKey) {
 }
 
 TEST(CommandLineTest, CheckTellsAllThatServeWouldRefuse) {
-  const ProgramResult result =
-      RunXcloud({"serve", "--check", "--set", "storage.url=redis:x", "--set",
-                 "server.address=300.1.1.1", "--set", "repository.path=no-such-folder", "--set",
-                 "device.0.name=a", "--set", "device.1.name=a"});
+  const ProgramResult result = RunXcloud(
+      {"serve", "--check", "--set", "storage.url=redis:x", "--set", "server.address=300.1.1.1",
+       "--set", "repository.path=no-such-folder", "--set", "device.0.name=a", "--set",
+       "device.1.name=a", "--set", "fetch.allow=['https://a.org']"});
   EXPECT_EQ(result.exit_code, 1);
-  for (const char* word : {"[storage] url", "300.1.1.1", "no-such-folder", "device 'a'"}) {
+  for (const char* word : {"[storage] url", "300.1.1.1", "no-such-folder", "device 'a'",
+                           "fetch.allow: 'https://a.org'"}) {
     EXPECT_THAT(result.err, HasSubstr(word));
   }
 }

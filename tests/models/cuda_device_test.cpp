@@ -59,7 +59,7 @@ class CudaDeviceTest : public ::testing::Test {
 
 std::vector<NetworkItem> Items(const Pictures& pictures) {
   std::vector<NetworkItem> items;
-  for (const auto& picture : pictures) items.push_back({picture.data(), nullptr});
+  for (const auto& picture : pictures) items.push_back({picture.data(), nullptr, nullptr});
   return items;
 }
 
@@ -239,6 +239,24 @@ TEST_F(CudaDeviceTest, AnIndexThatDoesNotExistIsRefused) {
   auto device = OpenCudaDevice(std::move(options));
   ASSERT_FALSE(device.ok());
   EXPECT_NE(device.status().message().find("'far'"), std::string::npos);
+}
+
+TEST_F(CudaDeviceTest, TensorsAndPixelsOfOneBatchAreStagedAlike) {
+  for (const bool resizes : {false, true}) {
+    CudaDeviceOptions options = Options("cuda0");
+    options.resize = resizes;
+    auto device = Open(std::move(options));
+    const ModelDefinition model = ReferenceModel(4);
+    auto networks = Make(*device, "reference", model);
+    const Pictures pictures = {Picture(1), Picture(2), Picture(3)};
+    std::vector<float> values(pictures[1].size());
+    NormalizeInto(pictures[1].data(), model.preprocess, values.data());
+    std::vector<NetworkItem> items = Items(pictures);
+    items[1] = {nullptr, nullptr, reinterpret_cast<const char*>(values.data())};
+    std::vector<float> scores(4 * 3);
+    ASSERT_TRUE(networks[0]->Run(0, items, 4, scores.data()).ok());
+    ExpectReference(scores.data(), pictures, kTolerance);
+  }
 }
 
 }  // namespace

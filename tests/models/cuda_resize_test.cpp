@@ -122,6 +122,18 @@ TEST(CudaResizeTest, ExtremePixelsStayInRange) {
   }
 }
 
+TEST(CudaResizeTest, ATensorHoldsARowOpenAndLeavesItsNeighboursAlone) {
+  const PreprocessSpec spec = ShortSide(32, 28, 21);
+  const Image first = Photo(28, 21, 5);
+  const Image last = Photo(28, 21, 6);
+  const std::vector<char> tensor(spec.PixelBytes() * sizeof(float));
+  Ragged batch(spec, {{first.rgb.data(), nullptr, nullptr},
+                      {nullptr, nullptr, tensor.data()},
+                      {last.rgb.data(), nullptr, nullptr}});
+  EXPECT_EQ(batch.Pixels(0), first.rgb);
+  EXPECT_EQ(batch.Pixels(2), last.rgb);
+}
+
 TEST(CudaResizeTest, PhotosThatWereResizedBeforePassUnchanged) {
   const PreprocessSpec spec = ShortSide(32, 28, 21);
   const Image resized = Photo(28, 21, 5);

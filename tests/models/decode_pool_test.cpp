@@ -177,5 +177,34 @@ TEST(DecodePoolTest, ZeroThreadsMeansOneForEachUsableCore) {
   EXPECT_GE(DecodePool({}, clock).thread_count(), 1U);
 }
 
+std::vector<DecodePool::Job> Jobs(std::size_t count, std::atomic<int>& runs) {
+  return std::vector<DecodePool::Job>(count, [&runs] { ++runs; });
+}
+
+TEST(DecodePoolTest, ASetOfJobsIsTakenWholeOrNotAtAll) {
+  FakeClock clock;
+  std::atomic<int> runs = 0;
+  {
+    HeldPool pool(clock, 4);
+    EXPECT_TRUE(pool->SubmitAll(Jobs(3, runs)).ok());
+    const Status full = pool->SubmitAll(Jobs(2, runs));
+    EXPECT_EQ(full.code(), StatusCode::kOverloaded);
+    EXPECT_GT(full.retry_after(), milliseconds(0));
+    EXPECT_EQ(pool->counters().waiting, 3U);
+    EXPECT_EQ(pool->counters().refused, 2U);
+    EXPECT_TRUE(pool->SubmitAll(Jobs(1, runs)).ok()) << "there is room for one";
+  }
+  EXPECT_EQ(runs, 4);
+}
+
+TEST(DecodePoolTest, ASetThatCanNeverFitIsTheCallersMistake) {
+  FakeClock clock;
+  std::atomic<int> runs = 0;
+  DecodePool pool({1, 4, 0}, clock);
+  const Status status = pool.SubmitAll(Jobs(5, runs));
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "a request may hold at most 4 photos, this one holds 5");
+}
+
 }  // namespace
 }  // namespace xcloud

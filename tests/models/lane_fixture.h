@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "models/item_request.h"
 #include "models/lane.h"
-#include "models/photo_request.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/puppet_device.h"
 #include "tests/support/puppet_network.h"
@@ -47,13 +47,28 @@ class LaneTest : public ::testing::Test {
     request.cancel = std::move(asked.cancel);
     request.deadline = asked.deadline;
     auto photo =
-        std::make_unique<PhotoRequest>(model_, std::move(request), [this](InferenceResult result) {
-          Note("answer");
-          MutexLock lock(mutex_);
-          results_.push_back(std::move(result));
-        });
+        std::make_unique<ItemRequest>(model_, std::move(request), CheckedInputs{}, Collect());
     photo->pixels() = {first_byte, 0, 0};
     return photo;
+  }
+  // A request for the probabilities of several photos.
+  ScheduledRequestPtr Photos(const std::vector<std::uint8_t>& first_bytes, Asked asked = {}) {
+    InferenceRequest request;
+    request.answer = AnswerKind::kTensors;
+    request.cancel = std::move(asked.cancel);
+    request.deadline = asked.deadline;
+    auto photos = std::make_unique<ItemRequest>(
+        model_, std::move(request), CheckedInputs{InputForm::kPhotos, first_bytes.size()},
+        Collect());
+    for (std::size_t i = 0; i < first_bytes.size(); ++i) photos->pixels(i) = {first_bytes[i], 0, 0};
+    return photos;
+  }
+  InferenceCallback Collect() {
+    return [this](InferenceResult result) {
+      Note("answer");
+      MutexLock lock(mutex_);
+      results_.push_back(std::move(result));
+    };
   }
   Asked Cancelled() {
     auto token = std::make_shared<CancelToken>();
@@ -64,9 +79,14 @@ class LaneTest : public ::testing::Test {
 
   template <class... Photos>
   Batch BatchOf(Photos... photos) {
+    std::vector<BatchPart> parts;
+    (parts.push_back({std::move(photos), 0, 1}), ...);
+    return BatchOfParts(std::move(parts));
+  }
+  Batch BatchOfParts(std::vector<BatchPart> parts) {
     Batch batch;
-    (batch.parts.push_back({std::move(photos), 0, 1}), ...);
-    batch.items = batch.parts.size();
+    batch.parts = std::move(parts);
+    for (const BatchPart& part : batch.parts) batch.items += part.items;
     batch.run_items = batch.items;
     batch.claim = std::make_shared<BatchClaim>();
     batch.closed_at = closed_at_;

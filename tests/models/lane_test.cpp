@@ -243,7 +243,7 @@ TEST_F(LaneDeathTest, PixelsOfTheWrongSizeAreABrokenInvariant) {
   EXPECT_DEATH(
       {
         auto photo = Photo(0);
-        static_cast<PhotoRequest&>(*photo).pixels().push_back(0);
+        static_cast<ItemRequest&>(*photo).pixels().push_back(0);
         RunBatch(std::move(photo));
       },
       "broken invariant.*PixelBytes");

@@ -60,6 +60,31 @@ TEST(ModelDefinitionTest, ReadsHowItsRequestsWait) {
   EXPECT_EQ(high->batching.priority, Priority::kHigh);
 }
 
+TEST(ModelDefinitionTest, ReadsHowItIsToldAndWritten) {
+  const auto plain = ParseModelDefinition("m", "", "a\n");
+  ASSERT_TRUE(plain.ok());
+  EXPECT_EQ(plain->image_type, DataType::kBytes);
+  EXPECT_EQ(plain->answer.index_base, 0);
+  EXPECT_FALSE(plain->answer.probability_first);
+  const auto other = ParseModelDefinition("m", R"(
+[answer]
+index_base = 1
+order = "probability_first"
+[protocol]
+input_type = "fp32"
+)",
+                                          "a\n");
+  ASSERT_TRUE(other.ok()) << other.status().message();
+  EXPECT_EQ(other->image_type, DataType::kFp32);
+  EXPECT_EQ(other->answer.index_base, 1);
+  EXPECT_TRUE(other->answer.probability_first);
+  const auto pixels = ParseModelDefinition("m", "[protocol]\ninput_type = 'uint8'\n", "a\n");
+  EXPECT_EQ(pixels->image_type, DataType::kUint8);
+  EXPECT_THAT(Errors("[answer]\nindex_base = 2\n"), HasSubstr("answer.index_base"));
+  EXPECT_THAT(Errors("[answer]\norder = 'random'\n"), HasSubstr("answer.order"));
+  EXPECT_THAT(Errors("[protocol]\ninput_type = 'jpeg'\n"), HasSubstr("protocol.input_type"));
+}
+
 TEST(ModelDefinitionTest, ReadsEveryKey) {
   const auto model = ParseModelDefinition("m", R"(
 title = "T"
@@ -146,7 +171,8 @@ TEST(ModelDefinitionTest, NamesEveryWrongKeyWithFileAndLine) {
                    "[latency]\n"
                    "goal_ms = -1\n"
                    "[extra]\n"),
-            "m/model.toml:3: model.backend: must be one of 'torchscript' 'null', is 'tensorflow'\n"
+            "m/model.toml:3: model.backend: must be one of 'torchscript' 'null' 'echo', is "
+            "'tensorflow'\n"
             "m/model.toml:5: preprocess.crop: must be a whole number\n"
             "m/model.toml:6: preprocess.mean: must have 3 numbers, has 2\n"
             "m/model.toml:7: preprocess.std: each must be a number from 1e-06 to 10000\n"

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <memory>
 #include <opencv2/imgcodecs.hpp>
 #include <string>
@@ -84,6 +85,20 @@ class ModelServerTest : public ::testing::Test {
     request.first_byte = request.received = clock_.Now();
     return request;
   }
+  // Encoded photos in one BYTES tensor.
+  InferenceRequest PhotosRequest(const std::string& service,
+                                 std::initializer_list<std::string> photos) const {
+    std::string data;
+    for (const std::string& photo : photos) AppendBytesElement(data, photo);
+    const auto count = static_cast<std::int64_t>(photos.size());
+    return TensorRequest(service, {"image", DataType::kBytes, {count}, std::move(data)});
+  }
+  InferenceRequest TensorRequest(const std::string& service, Tensor input) const {
+    InferenceRequest request = Request(service, "");
+    request.answer = AnswerKind::kTensors;
+    request.inputs.push_back(std::move(input));
+    return request;
+  }
   void Infer(InferenceRequest request) { server_->Infer(std::move(request), answers_.Callback()); }
   // The one answer to a request that is refused.
   Status Refusal(InferenceRequest request) {
@@ -103,8 +118,8 @@ class ModelServerTest : public ::testing::Test {
   }
   // What a lane does with a request.
   static void Answer(const ScheduledRequestPtr& request) {
-    static_cast<PhotoRequest&>(*request).Answer(std::vector<float>{1, 2, 3}, 1, "cpu0/0", {}, {},
-                                                {});
+    static_cast<ItemRequest&>(*request).Answer(0, 1, std::vector<float>{1, 2, 3},
+                                               {1, "cpu0/0", {}, {}, {}});
   }
   Status Admit(const std::string& service, Deadline deadline = {}) const {
     return server_->Admit(service, Priority::kNormal, deadline);

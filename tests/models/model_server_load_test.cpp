@@ -46,8 +46,8 @@ TEST_F(ModelServerLoadTest, ALoadServesTheHighestVersionAndTheOldAnswersWhatItAc
   EXPECT_EQ(scheduler_.models().count(1), 1U) << "a request waits in the old queue";
   Infer(Request("m"));
   auto waiting = scheduler_.Take(2);
-  EXPECT_EQ(static_cast<PhotoRequest&>(*waiting[0]).model().version, "1");
-  EXPECT_EQ(static_cast<PhotoRequest&>(*waiting[1]).model().version, "2");
+  EXPECT_EQ(static_cast<ItemRequest&>(*waiting[0]).model().version, "1");
+  EXPECT_EQ(static_cast<ItemRequest&>(*waiting[1]).model().version, "2");
   for (const auto& request : {running[0], waiting[0], waiting[1]}) Answer(request);
   running.clear();
   waiting.clear();
@@ -102,7 +102,7 @@ TEST_F(ModelServerLoadTest, AFailedLoadLeavesWhatServesAndSaysWhy) {
   EXPECT_THAT(info->reason, HasSubstr("version 1 goes on answering"));
   EXPECT_THAT(info->reason, HasSubstr("not a TorchScript file"));
   Infer(Request("m"));
-  EXPECT_EQ(static_cast<PhotoRequest&>(*scheduler_.Take(1)[0]).model().version, "1");
+  EXPECT_EQ(static_cast<ItemRequest&>(*scheduler_.Take(1)[0]).model().version, "1");
   EXPECT_TRUE(server_->Ready().ok());
 
   puppet_->failures.clear();

@@ -50,14 +50,14 @@ TEST_F(ModelServerTest, HandsADecodedPhotoToTheScheduler) {
   Serve();
   Infer(Request("m"));
   auto taken = scheduler_.Take(1);
-  auto& photo = static_cast<PhotoRequest&>(*taken[0]);
+  auto& photo = static_cast<ItemRequest&>(*taken[0]);
   EXPECT_EQ(photo.pixels().size(), 224U * 224U * 3U);
   EXPECT_EQ(photo.pixels()[0], 30) << "RGB";
   EXPECT_TRUE(photo.request().image.empty()) << "the encoded bytes are not kept";
   EXPECT_EQ(photo.deadline.when(), clock_.Now() + std::chrono::milliseconds(40))
       << "the model's goal, from the first byte";
   clock_.Advance(std::chrono::milliseconds(7));
-  photo.Answer(std::vector<float>{1, 2, 3}, 1, "cpu0/0", {}, {}, {});
+  photo.Answer(0, 1, std::vector<float>{1, 2, 3}, {1, "cpu0/0", {}, {}, {}});
   const InferenceResult result = answers_.WaitFor(1)[0];
   EXPECT_EQ(result.predictions[0].label, "c");
   EXPECT_EQ(result.stages.answered, clock_.Now());

@@ -71,5 +71,25 @@ TEST(TopKTest, RefusesScoresThatAreNotFinite) {
   }
 }
 
+TEST(ProbabilitiesTest, AreThoseOfTopKInTheOrderOfTheScores) {
+  const std::vector<float> scores = {0.5F, -3.0F, 4.0F, 0.5F};
+  for (const Activation activation : {Activation::kSoftmax, Activation::kNone}) {
+    std::vector<float> all(4, -1.0F);
+    ASSERT_TRUE(Probabilities(scores, activation, all).ok());
+    const auto best = TopK(scores, activation, 4);
+    for (const ScoredClass& one : *best) {
+      EXPECT_NEAR(all[static_cast<std::size_t>(one.index)], one.probability, 1e-6);
+    }
+  }
+}
+
+TEST(ProbabilitiesTest, LargeLogitsDoNotOverflowAndWhatIsNotFiniteIsRefused) {
+  std::vector<float> all(2);
+  ASSERT_TRUE(Probabilities(std::vector<float>{3e38F, -3e38F}, Activation::kSoftmax, all).ok());
+  EXPECT_EQ(all, (std::vector<float>{1.0F, 0.0F}));
+  const std::vector<float> wrong = {1.0F, std::numeric_limits<float>::infinity()};
+  EXPECT_EQ(Probabilities(wrong, Activation::kNone, all).code(), StatusCode::kInternal);
+}
+
 }  // namespace
 }  // namespace xcloud

@@ -12,6 +12,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include "models/cpu_device.h"
+#include "models/preprocess.h"
 #include "models/torchscript_module.h"
 #include "tests/models/reference_network.h"
 
@@ -52,7 +53,7 @@ class TorchScriptBackendTest : public ::testing::Test {
 Status RunAll(Network& network, const Pictures& pictures, std::vector<float>& scores,
               std::size_t run_items = 0) {
   std::vector<NetworkItem> items;
-  for (const auto& picture : pictures) items.push_back({picture.data(), nullptr});
+  for (const auto& picture : pictures) items.push_back({picture.data(), nullptr, nullptr});
   run_items = std::max(run_items, items.size());
   scores.assign(run_items * network.output_size(), -1.0F);
   return network.Run(0, items, run_items, scores.data());
@@ -81,6 +82,32 @@ TEST_F(TorchScriptBackendTest, FeedsNhwcWhereTheModelSaysSo) {
   model.preprocess.layout = TensorLayout::kNhwc;
   auto network = Make("reference_nhwc", model);
   ExpectReferenceScores(*network, {Picture(1), Picture(2), Picture(3)});
+}
+
+// A caller's own input, at an odd address as in the middle of a body.
+std::string TensorOf(const std::vector<std::uint8_t>& picture, const PreprocessSpec& spec) {
+  std::vector<float> values(picture.size());
+  NormalizeInto(picture.data(), spec, values.data());
+  return "." + std::string(reinterpret_cast<const char*>(values.data()), values.size() * 4);
+}
+
+TEST_F(TorchScriptBackendTest, TensorsAndPixelsOfOneBatchAreStagedAlike) {
+  for (const auto& [file, layout] :
+       {std::pair{"reference", TensorLayout::kNchw}, {"reference_nhwc", TensorLayout::kNhwc}}) {
+    ModelDefinition model = ReferenceModel(4);
+    model.preprocess.layout = layout;
+    auto network = Make(file, model);
+    const std::string tensor = TensorOf(Picture(2), model.preprocess);
+    const std::vector<std::uint8_t> pixels = Picture(1);
+    const std::vector<NetworkItem> items = {{pixels.data(), nullptr, nullptr},
+                                            {nullptr, nullptr, tensor.data() + 1}};
+    std::vector<float> scores(6);
+    ASSERT_TRUE(network->Run(0, items, 2, scores.data()).ok());
+    for (std::size_t k = 0; k < 3; ++k) {
+      EXPECT_NEAR(scores[k], ReferenceScores(pixels)[k], kTolerance);
+      EXPECT_NEAR(scores[3 + k], ReferenceScores(Picture(2))[k], kTolerance);
+    }
+  }
 }
 
 TEST_F(TorchScriptBackendTest, EveryBatchSizeAnswersEachItemAsIfItWereAlone) {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "models/cpu_device.h"
+#include "models/item_request.h"
 #include "models/lane.h"
-#include "models/photo_request.h"
 #include "tests/models/reference_network.h"
 
 namespace xcloud {
@@ -38,8 +38,8 @@ class TorchScriptLaneTest : public ::testing::Test {
     results_.clear();
     Batch batch;
     for (const Pixels& pixels : photos) {
-      auto photo = std::make_unique<PhotoRequest>(
-          model, InferenceRequest{},
+      auto photo = std::make_unique<ItemRequest>(
+          model, InferenceRequest{}, CheckedInputs{},
           [this](InferenceResult result) { results_.push_back(std::move(result)); });
       photo->pixels() = pixels;
       batch.parts.push_back({std::move(photo), 0, 1});

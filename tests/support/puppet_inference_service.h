@@ -77,6 +77,19 @@ class PuppetInferenceService final : public InferenceService {
     MutexLock lock(mutex_);
     operation_ = std::move(status);
   }
+  // A load or unload that begins ends when the test calls what TakeOperation gives.
+  void HoldOperations() {
+    MutexLock lock(mutex_);
+    holding_operations_ = true;
+  }
+  // Waits for the next held load or unload.
+  StatusCallback TakeOperation() {
+    MutexLock lock(mutex_);
+    while (held_operations_.empty()) arrived_.Wait(mutex_);
+    StatusCallback done = std::move(held_operations_.front());
+    held_operations_.pop_front();
+    return done;
+  }
   void Hold() {
     MutexLock lock(mutex_);
     holding_ = true;
@@ -201,6 +214,11 @@ class PuppetInferenceService final : public InferenceService {
       MutexLock lock(mutex_);
       if (Find(name) == nullptr) return Status::NotFound("no service named " + std::string(name));
       operations_.push_back(what + std::string(name));
+      if (holding_operations_) {
+        held_operations_.push_back(std::move(done));
+        arrived_.NotifyAll();
+        return Status::Ok();
+      }
       ended = operation_;
     }
     if (done != nullptr) done(std::move(ended));
@@ -222,6 +240,8 @@ class PuppetInferenceService final : public InferenceService {
   ModelStatistics statistics_ XC_GUARDED_BY(mutex_);
   std::vector<BatchingPatch> patches_ XC_GUARDED_BY(mutex_);
   std::vector<std::string> operations_ XC_GUARDED_BY(mutex_);
+  bool holding_operations_ XC_GUARDED_BY(mutex_) = false;
+  std::deque<StatusCallback> held_operations_ XC_GUARDED_BY(mutex_);
   std::deque<HeldRequest> held_ XC_GUARDED_BY(mutex_);
   std::vector<InferenceRequest> requests_ XC_GUARDED_BY(mutex_);
 };

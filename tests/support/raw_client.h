@@ -33,7 +33,9 @@ struct RawReply {
 
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port, int receive_buffer_bytes = 0) {
+  // `source`: the address of this machine that it comes from, "127.0.0.2".
+  explicit RawClient(std::uint16_t port, int receive_buffer_bytes = 0,
+                     const char* source = nullptr) {
     socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const timeval timeout{20, 0};
     setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
@@ -46,6 +48,10 @@ class RawClient {
     setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    if (source != nullptr) {
+      inet_pton(AF_INET, source, &address.sin_addr);
+      bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+    }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connected_ = connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;

@@ -1,0 +1,82 @@
+#include "http/endpoints/photo_fetch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/cancel.h"
+#include "http/completion_wait.h"
+#include "http/fetch/photo_fetcher.h"
+
+namespace xcloud {
+namespace {
+
+// Photos leave within a latency goal or so.
+constexpr std::chrono::milliseconds kRetryAfterNoRoom{1000};
+
+// Ends the download however the wait for it ends, also when the coroutine is destroyed.
+class Download {
+ public:
+  explicit Download(PhotoFetcher& fetcher) : fetcher_(fetcher) {}
+  Download(const Download&) = delete;
+  Download& operator=(const Download&) = delete;
+  ~Download() {
+    if (ended_) return;
+    token_->Cancel();
+    fetcher_.Wake();
+  }
+
+  const CancelTokenPtr& token() const { return token_; }
+  void set_ended() { ended_ = true; }
+
+ private:
+  PhotoFetcher& fetcher_;
+  const CancelTokenPtr token_ = std::make_shared<CancelToken>();
+  bool ended_ = false;
+};
+
+HttpError ErrorOf(WaitEnd end) {
+  switch (end) {
+    case WaitEnd::kClientGone:
+      return MakeHttpError(kStatusClientGone, "the client closed the connection");
+    case WaitEnd::kStopping:
+      return MakeHttpError(503, "the server is stopping");
+    case WaitEnd::kTooLate:
+    case WaitEnd::kAnswered:
+      break;
+  }
+  return MakeHttpError(504, "the photo was not downloaded by the deadline");
+}
+
+HttpError NoRoom() {
+  HttpError error =
+      MakeHttpError(503, "the server holds as many bytes of photos as it may; try again soon");
+  error.retry_after = kRetryAfterNoRoom;
+  return error;
+}
+
+}  // namespace
+
+Task<std::optional<HttpError>> FetchPhoto(RequestContext& context, Deadline deadline,
+                                          BodyShare& share, PhotoSource& source) {
+  PhotoFetcher* const fetcher = context.server().fetcher;  // never null
+  const std::chrono::milliseconds patience(context.server().config.answer_timeout_ms);
+  const TimePoint give_up_at = std::min(deadline.when(), context.server().clock.Now() + patience);
+  Download download(*fetcher);
+  FetchRequest request{std::move(source.url), deadline, download.token()};
+  auto begin = [fetcher, &request](PhotoFetcher::Done done) {
+    fetcher->Fetch(std::move(request), std::move(done));
+  };
+  WaitOutcome<Result<std::string>> outcome = co_await WaitForCompletion<Result<std::string>>(
+      context.worker, context.connection, give_up_at, begin);
+  if (!outcome.value) co_return ErrorOf(outcome.end);
+  download.set_ended();
+  if (!outcome.value->ok()) co_return ToHttpError(outcome.value->status());
+  if (!share.GrowTo((*outcome.value)->size())) co_return NoRoom();
+  source.photo = SharedBytes(*std::move(*outcome.value));
+  co_return std::nullopt;
+}
+
+}  // namespace xcloud
