@@ -71,9 +71,6 @@ constexpr Component kHeaders[] = {
 };
 
 constexpr BodyComponent kRequestBodies[] = {
-    {"Photo", true,
-     "multipart/form-data=PhotoForm image/jpeg image/png image/webp image/bmp "
-     "application/octet-stream"},
     {"PhotoOrForm", true,
      "multipart/form-data=PhotoForm application/json=PhotoFields "
      "application/x-www-form-urlencoded=PhotoFields image/jpeg image/png image/webp image/bmp "
@@ -169,6 +166,8 @@ std::string_view RefusalDescription(int status) {
       return "Not for this caller.";
     case 404:
       return "There is none of that name or version.";
+    case 406:
+      return "An Accept-Encoding that leaves none of gzip, deflate and identity.";
     case 408:
       return "The request did not come in time.";
     case 409:
