@@ -14,7 +14,7 @@ constexpr Component kParameters[] = {
       "description": "Milliseconds from the first byte; the service's goal when it is not said.",
       "schema": {"type": "integer", "minimum": 1, "maximum": 3600000}})"},
     {"timeout", R"({"name": "timeout", "in": "query",
-      "description": "Microseconds from the first byte: shortens whatever deadline there is. 0 = no.",
+      "description": "Microseconds from the first byte: shortens whatever deadline there is.",
       "schema": {"type": "integer", "format": "int64", "minimum": 0,
         "maximum": 9223372036854775807}})"},
     {"priority", R"({"name": "priority", "in": "query",
@@ -56,7 +56,7 @@ constexpr Component kHeaders[] = {
     {"X-Request-Id", R"({"description": "The caller's, or one that was made.",
       "schema": {"type": "string"}})"},
     {"traceresponse", R"({
-      "description": "W3C Trace Context, to a traceparent: its trace id, and an id of this request.",
+      "description": "W3C Trace Context, to a traceparent: its trace id, an id of this request.",
       "schema": {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}})"},
     {"Server-Timing", R"({"description": "Milliseconds of decode, queue and infer.",
       "schema": {"type": "string"}})"},
@@ -71,9 +71,6 @@ constexpr Component kHeaders[] = {
 };
 
 constexpr BodyComponent kRequestBodies[] = {
-    {"Photo", true,
-     "multipart/form-data=PhotoForm image/jpeg image/png image/webp image/bmp "
-     "application/octet-stream"},
     {"PhotoOrForm", true,
      "multipart/form-data=PhotoForm application/json=PhotoFields "
      "application/x-www-form-urlencoded=PhotoFields image/jpeg image/png image/webp image/bmp "
@@ -169,6 +166,8 @@ std::string_view RefusalDescription(int status) {
       return "Not for this caller.";
     case 404:
       return "There is none of that name or version.";
+    case 406:
+      return "An Accept-Encoding that leaves none of gzip, deflate and identity.";
     case 408:
       return "The request did not come in time.";
     case 409:

@@ -23,10 +23,10 @@ struct Operation {
   std::string_view not_ready = {};   // the response of its 503, where that is not the error form
 };
 
-// What every route may answer, whatever it does: the request could not be read (400, 408, 417, 431,
-// 501, 505), the server or the caller's address has too many connections (503, 429), or we failed
-// (500). tests/http/openapi_test.cpp provokes them.
-inline constexpr std::string_view kEveryRefusal = "400 408 417 429 431 500 501 503 505";
+// What every route may answer, whatever it does: the request could not be read (400, 406, 408, 417,
+// 431, 501, 505), the server or the caller's address has too many connections (503, 429), or we
+// failed (500). tests/http/openapi_test.cpp provokes them.
+inline constexpr std::string_view kEveryRefusal = "400 406 408 417 429 431 500 501 503 505";
 
 // XCloud's own routes; and those of the Open Inference Protocol and TorchServe.
 std::span<const Operation> OwnOperations();

@@ -177,10 +177,12 @@ constexpr Component kSchemas[] = {
     })"},
     {"PhotoForm", R"({
       "type": "object",
-      "anyOf": [{"required": ["image"]}, {"required": ["imgraw"]}],
+      "anyOf": [{"required": ["image"]}, {"required": ["imgraw"]}, {"required": ["imgurl"]}],
       "properties": {
         "image": {"type": "string", "format": "binary"},
         "imgraw": {"type": "string", "format": "binary", "description": "Another name of image."},
+        "imgurl": {"type": "string", "format": "uri",
+          "description": "Fetched by the server, from hosts that it is told to allow."},
         "k": {"type": "integer", "minimum": 1, "maximum": 1000},
         "model_version": {"type": "string", "maxLength": 64},
         "deadline_ms": {"type": "integer", "minimum": 1, "maximum": 3600000},

@@ -29,7 +29,8 @@ function show(api) {
 
 function collect(api) {
   return Object.entries(api.paths).flatMap(([path, item]) =>
-    METHODS.filter((method) => method in item).map((method) => ({ path, method, ...item[method] })));
+    METHODS.filter((method) => method in item)
+      .map((method) => ({ path, method, ...item[method] })));
 }
 
 function section(api, tag, operations) {

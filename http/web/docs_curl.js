@@ -10,11 +10,13 @@ function partArgument({ name, value }) {
   return ['--form-string', `${name}=${value}`];
 }
 
-// {method, url, headers, type, parts, photoPart, file, text}: as docs_form.js makes it. A file that is
-// not chosen yet is called photo.jpg.
+// {method, url, headers, type, parts, photoPart, file, text}: as docs_form.js makes it. A file that
+// is not chosen yet is called photo.jpg.
 export function curlLine(request) {
   const words = ['curl'];
-  for (const [name, value] of Object.entries(request.headers)) words.push('-H', `${name}: ${value}`);
+  for (const [name, value] of Object.entries(request.headers)) {
+    words.push('-H', `${name}: ${value}`);
+  }
   const multipart = request.type === 'multipart/form-data';
   const parts = [...request.parts];
   if (request.photoPart && !parts.some(({ value }) => value instanceof Blob)) {

@@ -150,7 +150,8 @@ export class OperationForm {
     this.#inFlight?.abort();
     const controller = new AbortController();
     this.#inFlight = controller;
-    this.#answer.replaceChildren(element('p', { class: 'muted' }, 'Sent. Waiting for the answer…'));
+    this.#answer.replaceChildren(
+      element('p', { class: 'muted' }, 'Sent. Waiting for the answer…'));
     this.#say('Sent. Waiting for the answer.');
     try {
       const answer = await send(this.#request(), controller.signal);

@@ -40,7 +40,8 @@ export function typeWords(api, schema) {
     return whole.anyOf.map((part) => typeWords(api, part)).join(' or ');
   }
   if (whole.type === 'array') return `array of ${typeWords(api, whole.items ?? {})}`;
-  const words = [whole.format === 'binary' ? 'a file, or the camera where there is one' : whole.type ?? 'anything'];
+  const words = [whole.format === 'binary'
+    ? 'a file, or the camera where there is one' : whole.type ?? 'anything'];
   if (whole.format && !['binary', 'int64'].includes(whole.format)) words.push(whole.format);
   const { minimum } = whole;
   // The largest number of 64 bits says nothing to a reader.
@@ -80,7 +81,9 @@ export function skeleton(api, schema, depth = 0) {
   const whole = flatten(api, schema);
   if ('const' in whole) return whole.const;
   if (whole.enum) return whole.enum[0];
-  if (whole.type === 'array') return depth < MAX_DEPTH ? [skeleton(api, whole.items ?? {}, depth + 1)] : [];
+  if (whole.type === 'array') {
+    return depth < MAX_DEPTH ? [skeleton(api, whole.items ?? {}, depth + 1)] : [];
+  }
   if (whole.type === 'integer' || whole.type === 'number') return Math.max(0, whole.minimum ?? 0);
   if (whole.type === 'boolean') return false;
   if (whole.type === 'string') return '';

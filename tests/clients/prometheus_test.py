@@ -136,7 +136,7 @@ class Prometheus:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def query(self, text):
-        """The values of an instant query, by their labels as JSON; None while it does not answer."""
+        """The values of an instant query, by their labels as JSON; None while none come."""
         query = urllib.parse.urlencode({'query': text})
         try:
             answer = json.loads(get(f'http://127.0.0.1:{self.port}/api/v1/query?{query}'))

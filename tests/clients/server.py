@@ -1,4 +1,4 @@
-"""The real xcloud binary for a client test: started on a free port of 127.0.0.1, ended with the test.
+"""The real xcloud binary for a client test: on a free port of 127.0.0.1, ended with the test.
 
     import server
 
