@@ -101,7 +101,8 @@ TEST_F(DeadlineTest, TimeoutOnlyShortens) {
   EXPECT_EQ(Budget(), seconds(7)) << "no overflow";
   Ask(PostImage("/cv/goal?timeout=8000000&deadline_ms=9000"));
   EXPECT_EQ(Budget(), seconds(8)) << "the caller's own deadline is shortened too";
-  Ask(PostForm("/cv/goal", FormPart("timeout", "5000000") + FormPart("image", "x", "x.jpg") + "--B--"));
+  Ask(PostForm("/cv/goal",
+               FormPart("timeout", "5000000") + FormPart("image", "x", "x.jpg") + "--B--"));
   EXPECT_EQ(Budget(), seconds(5)) << "the form";
   Ask(PostImage("/cv/demo?timeout=3000000"));
   EXPECT_EQ(Budget(), seconds(3)) << "no goal: shorter than answer_timeout_ms";
@@ -157,7 +158,8 @@ TEST_F(DeadlineTest, PriorityIsTheCallersElseTheServices) {
   EXPECT_EQ(service_.admitted_priority(), Priority::kHigh);
   Ask(PostImage("/cv/demo?priority=high", "X-Priority: low\r\n"));
   EXPECT_EQ(LastPriority(), Priority::kLow) << "the header has the last word";
-  Ask(PostForm("/cv/demo", FormPart("priority", "high") + FormPart("image", "x", "x.jpg") + "--B--"));
+  Ask(PostForm("/cv/demo",
+               FormPart("priority", "high") + FormPart("image", "x", "x.jpg") + "--B--"));
   EXPECT_EQ(LastPriority(), Priority::kHigh) << "the form";
   ExpectError(Ask(PostImage("/cv/demo?priority=1")), 400, 400, "high, normal or low");
   ExpectError(Ask(PostImage("/cv/demo", "X-Priority: urgent\r\n")), 400, 400, "priority");
