@@ -203,10 +203,10 @@ Status InputReader::TakeJson(std::size_t offset, Tensor& tensor) {
   if (!extent.ok()) return extent.status();
   const std::uint64_t left = source_.limit_bytes - made_bytes_;
   if (extent->bytes > left) {
-    return Invalid(
-        "JSON input '" + tensor.name + "' has a byte_size (" + std::to_string(extent->bytes) +
-        " bytes) that exceeds the maximum allowed value of " + std::to_string(source_.limit_bytes) +
-        " bytes. Use --http-max-input-size to increase the limit.");
+    return Invalid("JSON input '" + tensor.name + "' has a byte_size (" +
+                   std::to_string(extent->bytes) +
+                   " bytes) that exceeds the maximum allowed value of " + std::to_string(left) +
+                   " bytes. Use --http-max-input-size to increase the limit.");
   }
   auto data = ReadTensorJson(source_.json, offset, tensor.type, {extent->elements, left});
   if (!data.ok()) return data.status();
