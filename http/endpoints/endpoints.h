@@ -23,7 +23,7 @@ Task<Response> HandleChangeBatching(RequestContext& context);
 Task<Response> HandleLoad(RequestContext& context);
 Task<Response> HandleUnload(RequestContext& context);
 Task<Response> HandleV2Infer(RequestContext& context);  // v2_infer.cpp
-Task<Response> HandleLive(RequestContext& context);  // health.cpp
+Task<Response> HandleLive(RequestContext& context);     // health.cpp
 Task<Response> HandleReady(RequestContext& context);
 Task<Response> HandleMetrics(RequestContext& context);  // metrics.cpp
 

@@ -21,8 +21,7 @@ namespace {
 std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& info,
                                    InferOptions& options, PhotoBodyType& type) {
   const RequestHead& head = context.head;
-  if (auto error =
-          ReadPhotoBodyType(head.Header("content-type"), head.Header("content-encoding"), type)) {
+  if (auto error = ReadPhotoBodyType(head.Header("content-type"), type)) {
     return error;
   }
   // The query first: the headers have the last word.

@@ -92,11 +92,7 @@ std::optional<HttpError> TakeFromUrlencoded(const SharedBytes& body, BodyPool& p
 
 }  // namespace
 
-std::optional<HttpError> ReadPhotoBodyType(std::string_view content_type,
-                                           std::string_view content_encoding, PhotoBodyType& type) {
-  if (!content_encoding.empty() && !EqualsIgnoreCase(content_encoding, "identity")) {
-    return MakeHttpError(415, "a body with a Content-Encoding is not read here");
-  }
+std::optional<HttpError> ReadPhotoBodyType(std::string_view content_type, PhotoBodyType& type) {
   if (content_type.empty()) return std::nullopt;
   const auto parsed = ParseMediaType(content_type);
   if (!parsed) return BadForm("the Content-Type header is malformed");

@@ -33,10 +33,9 @@ struct PhotoBodyType {
   std::string boundary;  // kMultipart only
 };
 
-// Decided from the headers alone, before the body is read. 415 for every other type and for any
-// Content-Encoding; 400 for a multipart type without a usable boundary.
-std::optional<HttpError> ReadPhotoBodyType(std::string_view content_type,
-                                           std::string_view content_encoding, PhotoBodyType& type);
+// Decided from the headers alone, before the body is read. 415 for every other type; 400 for a
+// multipart type without a usable boundary.
+std::optional<HttpError> ReadPhotoBodyType(std::string_view content_type, PhotoBodyType& type);
 
 // Takes the photo or its URL, and the options beside it. Bytes of the photo that stand in the body
 // as they are stay there; decoded ones lie in memory of `pool`.

@@ -1,8 +1,5 @@
 #include "http/endpoints/photo_json.h"
 
-#include "core/status.h"
-
-#define RAPIDJSON_ASSERT(condition) XC_CHECK(condition)
 #include <rapidjson/error/en.h>
 #include <rapidjson/reader.h>
 
@@ -11,6 +8,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "core/status.h"
 
 namespace xcloud {
 namespace {

@@ -114,7 +114,7 @@ class RepositoryTest(TritonTest):
         self.client.unload_model('other')
         self.assertFalse(self.client.is_model_ready('other'))
         self.assertEqual(self.index()['other']['state'], 'UNAVAILABLE')
-        self.assertEqual(self.index()['other']['reason'], 'unloaded')
+        self.assertEqual(self.index()['other']['reason'], 'unloaded by an operator')
         status, text = self.refusal(self.client.get_model_metadata, 'other')
         self.assertEqual(status, '503')
         self.assertIn("Request for unknown model: 'other' has no available versions", text)

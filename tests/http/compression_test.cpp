@@ -56,6 +56,16 @@ TEST_F(CompressionTest, BodiesAreDecoded) {
   EXPECT_EQ(LastPhoto(), "plain");
 }
 
+TEST_F(CompressionTest, APhotoAtCvMayBeCompressedToo) {
+  Start();
+  const std::string photo(1000, 'p');
+  const std::string body = Encode(ContentCoding::kGzip, photo);
+  const std::string headers = "Content-Type: image/bmp\r\nContent-Encoding: gzip\r\n";
+  const RawReply reply = Ask(Post("/cv/demo", headers, body));
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(LastPhoto(), photo);
+}
+
 TEST_F(CompressionTest, ChunkedAndCompressedTogether) {
   Start();
   const std::string body = Encode(ContentCoding::kGzip, "photo");
