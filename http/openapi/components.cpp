@@ -163,7 +163,7 @@ std::string_view RefusalDescription(int status) {
     case 400:
       return "The request, a field or the photo is malformed.";
     case 403:
-      return "Not for this caller.";
+      return "Not for this caller; or an imgurl whose host is not allowed.";
     case 404:
       return "There is none of that name or version.";
     case 406:

@@ -11,7 +11,7 @@ constexpr std::string_view kInferDetail =
 constexpr std::string_view kInferParameters =
     "k model_version deadline_ms timeout priority explain X-Deadline-Ms X-Priority X-Request-Id "
     "traceparent";
-constexpr std::string_view kInferRefusals = "404 413 415 504";
+constexpr std::string_view kInferRefusals = "403 404 413 415 504";
 constexpr std::string_view kAdminDetail =
     "Who may call it is `[server] admin`; by default callers on this machine that no proxy "
     "forwards.";
