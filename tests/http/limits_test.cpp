@@ -174,7 +174,7 @@ TEST_F(LimitsTest, Expect100IsRefusedBeforeAny100) {
       {Head("/livez", sized), 405},
       {Head("/cv/demo", sized + "Content-Type: text/plain\r\n"), 415},
       {Head("/cv/demo", chunked + "Content-Type: text/plain\r\n"), 415},
-      {Head("/cv/demo", sized + "Content-Encoding: gzip\r\n"), 415},
+      {Head("/cv/demo", sized + "Content-Encoding: br\r\n"), 415},
       {Head("/cv/demo", expect + "Content-Length: 1025\r\n"), 413},
       {Head("/cv/demo", "Expect: 100-continue, cake\r\nContent-Length: 5\r\n"), 417},
   };
