@@ -119,6 +119,7 @@ class Drippers(threading.Thread):
         self.address, self.count = address, count
         self.stopped = threading.Event()
         self.cut, self.error = [], None
+        self.late = 0.0  # seconds; what the drippers themselves were held up for, at most
 
     def run(self):
         # The client and the server are measured, not this.
@@ -139,7 +140,8 @@ class Drippers(threading.Thread):
                 self.end(number, *open_now.pop(number))
                 heapq.heappush(due, (time.monotonic(), number, None))
             while due[0][0] <= time.monotonic():
-                _, number, began = heapq.heappop(due)
+                when, number, began = heapq.heappop(due)
+                self.late = max(self.late, time.monotonic() - when)
                 if began is None:
                     one, began = open_now[number] = self.begin(number)
                     numbers[one.fileno()] = number
@@ -206,6 +208,7 @@ class Measurement:
         self.p50, self.p99 = {}, {}
         self.cut, self.still_open, self.per_idle = [], [], None
         self.loads, self.invalid, self.offered, self.refused = 0, 0, 0, 0
+        self.drippers_late = 0.0
 
     def load(self, phase, number):
         for model in MODELS:
@@ -247,6 +250,7 @@ class Measurement:
                 finally:
                     if phase == "loris":
                         self.cut += drippers.finish()
+                        self.drippers_late = max(self.drippers_late, drippers.late)
             self.still_open.append(crowd.still_open())
         finally:
             crowd.close()
@@ -280,6 +284,8 @@ class Measurement:
               self.per_idle <= 4, "<= 4 KiB")
         check("idle connections still open at each round's end", self.still_open,
               min(self.still_open) == self.asked.idle, f"{self.asked.idle}")
+        check("drippers behind their own plan at most", f"{self.drippers_late:.2f} s",
+              self.drippers_late <= CUT_SLACK_S, f"<= {CUT_SLACK_S:.0f} s: else the next two are theirs")
         for what, limit_s in (("header", HEADER_TIMEOUT_S), ("body", BODY_TIMEOUT_S)):
             lasted = [seconds for kind, seconds, _ in self.cut if kind == what]
             told = sum(1 for kind, _, status in self.cut if kind == what and status == "408")
