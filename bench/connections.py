@@ -136,6 +136,9 @@ class Drippers(threading.Thread):
         while not self.stopped.is_set():
             wait = max(0.0, min(0.1, due[0][0] - time.monotonic()))
             for descriptor, _ in poll.poll(wait):
+                # By hand: a child that is being started may hold the socket a little longer, and
+                # its number would go on telling of it.
+                poll.unregister(descriptor)
                 number = numbers.pop(descriptor)
                 self.end(number, *open_now.pop(number))
                 heapq.heappush(due, (time.monotonic(), number, None))
