@@ -86,7 +86,9 @@ class InferenceService {
 
   // Would a request for one item be taken now, and answered by `deadline`? Asked when the header
   // is in and before the body is read, so that a refusal costs neither. NotFound, Unavailable,
-  // Overloaded (with retry_after) or DeadlineExceeded.
+  // Overloaded (with retry_after) or DeadlineExceeded. A refusal is counted as a request that
+  // failed, so whoever is refused asks no more and does not call Infer; being admitted counts
+  // nothing, so it may be asked again for the same request.
   virtual Status Admit(std::string_view name, Priority priority, Deadline deadline) const = 0;
 
   // Takes the request and answers it exactly once through `done`, also when it is refused. Inputs
@@ -115,7 +117,8 @@ class InferenceService {
   // how it ended, Cancelled when an unload overtook it. NotFound, Unavailable (stopping).
   virtual Status Load(std::string_view name, StatusCallback done) = 0;
   // Takes the service out and gives its memory back in the background, once the requests that it
-  // has accepted are answered; then `done`. NotFound, Unavailable (not loaded, or stopping).
+  // has accepted are answered; then `done`. Of a service that is being loaded it stops that load.
+  // NotFound, Unavailable (neither loaded nor being loaded, or stopping).
   virtual Status Unload(std::string_view name, StatusCallback done) = 0;
 };
 

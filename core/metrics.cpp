@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <concepts>
 
 #include "core/status.h"
@@ -105,17 +104,13 @@ void Histogram::Observe(double value) {
   const auto bound = std::lower_bound(bounds_.begin(), bounds_.end(), value);
   counts_[static_cast<std::size_t>(bound - bounds_.begin())].fetch_add(1,
                                                                        std::memory_order_relaxed);
-  sum_micro_.fetch_add(std::llround(value * 1e6), std::memory_order_relaxed);
+  sum_.fetch_add(value, std::memory_order_relaxed);
 }
 
 std::vector<std::uint64_t> Histogram::counts() const {
   std::vector<std::uint64_t> out(bounds_.size() + 1);
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = counts_[i].load(std::memory_order_relaxed);
   return out;
-}
-
-double Histogram::sum() const {
-  return static_cast<double>(sum_micro_.load(std::memory_order_relaxed)) / 1e6;
 }
 
 MetricsRegistry::Family& MetricsRegistry::GetFamily(std::string_view name, std::string_view help,

@@ -37,7 +37,8 @@ class Gauge {
   std::atomic<std::int64_t> value_{0};
 };
 
-// Cumulative buckets with fixed upper bounds. The sum is kept in whole millionths.
+// Cumulative buckets with fixed upper bounds. The sum is a double: it never wraps, and years of
+// summed time still have their microseconds (2^53 us are 285 years). REQUIRES: finite values.
 class Histogram {
  public:
   // REQUIRES: bounds rise strictly; +Inf is added.
@@ -46,12 +47,14 @@ class Histogram {
 
   const std::vector<double>& bounds() const { return bounds_; }
   std::vector<std::uint64_t> counts() const;  // not cumulative; bounds().size() + 1 entries
-  double sum() const;
+  double sum() const { return sum_.load(std::memory_order_relaxed); }
 
  private:
+  static_assert(std::atomic<double>::is_always_lock_free);
+
   const std::vector<double> bounds_;
   std::unique_ptr<std::atomic<std::uint64_t>[]> counts_;
-  std::atomic<std::int64_t> sum_micro_{0};
+  std::atomic<double> sum_{0};
 };
 
 // Label pairs in the order in which they are written: {{"model", "imagenet"}}.

@@ -25,13 +25,18 @@ Duration Between(TimePoint from, TimePoint to) {
   return to - from;
 }
 
+// Tensors are not decoded: they go to the scheduler as they are.
+Duration DecodeWait(const StageTimes& s) {
+  return Between(s.received, s.decode_start != TimePoint{} ? s.decode_start : s.enqueued);
+}
+
 }  // namespace
 
 Duration DecodeTime(const StageTimes& s) {
   return Between(s.decode_start, s.decode_end);
 }
 Duration QueueTime(const StageTimes& s) {
-  return Between(s.decode_end, s.batch_closed);
+  return Between(s.decode_end != TimePoint{} ? s.decode_end : s.enqueued, s.batch_closed);
 }
 Duration StagingTime(const StageTimes& s) {
   return Between(s.batch_closed, s.forward_start);
@@ -96,7 +101,7 @@ void RequestMetrics::ObserveStages(std::string_view model, const StageTimes& sta
                                    TimePoint written) {
   const Duration times[kStageCount] = {
       Between(stages.first_byte, stages.received),
-      Between(stages.received, stages.decode_start),
+      DecodeWait(stages),
       DecodeTime(stages),
       QueueTime(stages),
       StagingTime(stages),

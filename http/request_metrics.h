@@ -54,7 +54,8 @@ class RequestMetrics {
 // The stages as everyone shows them: the log row, Server-Timing, explain, the metrics. A stage
 // that was not reached is zero.
 Duration DecodeTime(const StageTimes& stages);
-Duration QueueTime(const StageTimes& stages);  // decoded to given to a lane
+// Decoded, or of tensors handed to the scheduler, to given to a lane.
+Duration QueueTime(const StageTimes& stages);
 Duration StagingTime(const StageTimes& stages);
 Duration InferTime(const StageTimes& stages);
 

@@ -134,11 +134,40 @@ Status CheckData(const ModelDefinition& model, const Tensor& input) {
                                  std::to_string(input.data.size()));
 }
 
+// Of a block of FP32: an exponent of all ones is NaN or infinity, and carries into the sign bit.
+// Without branches and of a known length, so that the compiler makes it wide; unaligned.
+constexpr std::size_t kBlock = 1024;  // floats
+bool BlockIsFinite(const char* data, std::size_t count) {
+  std::uint32_t carried = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, data + i * sizeof bits, sizeof bits);
+    carried |= (bits & 0x7fffffffU) + 0x00800000U;
+  }
+  return (carried & 0x80000000U) == 0;
+}
+
+Status CheckFinite(const ModelDefinition& model, const Tensor& input) {
+  const std::string_view data = input.data.view();
+  const std::size_t count = data.size() / sizeof(float);
+  bool finite = true;
+  std::size_t at = 0;
+  for (; finite && count - at >= kBlock; at += kBlock) {
+    finite = BlockIsFinite(data.data() + at * sizeof(float), kBlock);
+  }
+  if (finite && BlockIsFinite(data.data() + at * sizeof(float), count - at)) return Status::Ok();
+  return Status::InvalidArgument("NaN or infinity " + About(input, model) +
+                                 ": its values are to be finite");
+}
+
 Result<CheckedInputs> CheckImage(const ModelDefinition& model, const Tensor& input) {
   const std::optional<TensorSpec> spec = ImageSpec(model.preprocess, input.type);
   if (!spec) return WrongType(model, input, "'BYTES', 'UINT8' or 'FP32'");
   if (Status status = CheckShape(model, *spec, input); !status.ok()) return status;
   if (Status status = CheckData(model, input); !status.ok()) return status;
+  if (input.type == DataType::kFp32) {
+    if (Status status = CheckFinite(model, input); !status.ok()) return status;
+  }
   CheckedInputs checked;
   checked.items = static_cast<std::size_t>(input.shape[0]);
   checked.form = input.type == DataType::kBytes   ? InputForm::kPhotos

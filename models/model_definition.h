@@ -57,6 +57,8 @@ struct ModelDefinition {
   std::vector<EchoTensor> echo;            // backend = "echo" only; then there is one at least
 
   bool echoes() const { return backend == "echo"; }
+  // As its metadata says: a model of pictures takes photos whatever it declares.
+  bool takes_photos() const { return !echoes() && image_type == DataType::kBytes; }
   bool synthetic() const { return backend == "null" || echoes(); }
   // Floats that its network gives for an item.
   std::size_t score_count() const { return echoes() ? 0 : labels.size(); }

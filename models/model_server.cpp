@@ -120,20 +120,34 @@ Status ModelServer::CheckUsable(std::string_view name, const Service* service) c
   return Status::Internal("service '" + info.name + "' is in no known state");
 }
 
+// A refusal here is the request's end, and it is counted as one: Infer never sees it.
 Status ModelServer::Admit(std::string_view name, Priority priority, Deadline deadline) const {
   const std::shared_ptr<const ServiceMap> map = services();
   const Service* const service = FindIn(*map, name);
-  if (Status status = CheckUsable(name, service); !status.ok()) return status;
+  Status status = CheckUsable(name, service);
+  const bool usable = status.ok();
+  if (usable) status = CheckRoom(*service, priority, deadline);
+  if (status.ok() || service == nullptr) return status;
+  (*service->outcomes)[static_cast<std::size_t>(status.code())]->Add();
+  if (usable) service->model->statistics->RequestRefused(status.code());
+  return status;
+}
+
+Status ModelServer::CheckRoom(const Service& service, Priority priority, Deadline deadline) const {
   if (deadline.Expired(clock_.Now())) {
     return Status::DeadlineExceeded("the deadline has passed already");
   }
-  if (Status status = pool_.Admit(); !status.ok()) return status;
   AdmitQuery query;
   query.priority = priority;
   query.deadline = deadline;
-  query.upstream_items = service->upstream->load(std::memory_order_relaxed);
-  query.upstream_delay = pool_.ExpectedDelay();
-  return scheduler_.Admit(service->model->id, query);
+  query.upstream_items = service.upstream->load(std::memory_order_relaxed);
+  // What is declared to take tensors never decodes, as a rule; a photo that comes for it all the
+  // same meets the pool in Infer.
+  if (service.model->definition.takes_photos()) {
+    if (Status status = pool_.Admit(); !status.ok()) return status;
+    query.upstream_delay = pool_.ExpectedDelay();
+  }
+  return scheduler_.Admit(service.model->id, query);
 }
 
 Status ModelServer::CheckVersion(const InferenceRequest& request, const ServiceInfo& info) {

@@ -15,12 +15,14 @@
 // 1. The callback of Infer is called exactly once, whatever happens, also when it is refused.
 // 2. A cancelled or expired request is dropped before it is decoded, and again before it is queued.
 // 3. A published snapshot never changes. A service goes kLoading -> kReady, kFailed or kNoWeights;
-//    from there Load goes to kLoading again (kReady stays kReady), Unload from kReady to kUnloaded.
+//    from there Load goes to kLoading again (kReady stays kReady), Unload from kReady or kLoading
+//    to kUnloaded.
 // 4. When Stop() has returned, no request of this server waits for decoding or in a queue.
 // 5. A model's queue is removed when no request and no snapshot refers to it any more, at the
 //    latest kDrainLimit after it was replaced or unloaded: until then what was accepted for a
 //    version is answered by that version.
-// 6. The last of Load and Unload wins: an Unload also drops the load that waits or runs.
+// 6. The last of Load and Unload wins: an Unload also drops the load that waits or runs, the first
+//    one of a service too.
 // 7. Whoever asked for one that was begun is told how it ended, once, and without a lock held: OK
 //    when the model is published, or its memory given back; Cancelled when it was overtaken, or
 //    when the server stopped before it came to that.
@@ -130,10 +132,11 @@ class ModelServer final : public InferenceService {
     std::uint64_t unloads = 0;                // a load that began before the last one is void
   };
 
-  // For the loader: load a service, or let go of a model that is not published any more.
+  // For the loader: load a service, or let go of what an unload or a load took out.
   struct Job {
     std::string service;
-    std::shared_ptr<ModelLease> retired;  // null = load
+    bool load = false;
+    std::shared_ptr<ModelLease> retired;  // unless load; null = only a load was stopped
     std::uint64_t unloads = 0;            // Upkeep::unloads when the load was asked for
     bool first = false;                   // one of StartLoading
     std::vector<StatusCallback> done;     // told when it has ended
@@ -147,6 +150,7 @@ class ModelServer final : public InferenceService {
   std::shared_ptr<const ServiceMap> services() const XC_EXCLUDES(services_mutex_);
   static const Service* FindIn(const ServiceMap& map, std::string_view name);
   Status CheckUsable(std::string_view name, const Service* service) const;
+  Status CheckRoom(const Service& service, Priority priority, Deadline deadline) const;
   static Status CheckVersion(const InferenceRequest& request, const ServiceInfo& info);
   InferenceCallback Counted(Ending ending, InferenceCallback done) const;
   void Accept(const Service& service, std::unique_ptr<ItemRequest> request);
@@ -163,6 +167,7 @@ class ModelServer final : public InferenceService {
   std::optional<Job> NextJob() XC_EXCLUDES(state_mutex_);
   void DropJobs() XC_EXCLUDES(state_mutex_);
   bool Enqueue(Job job, std::vector<StatusCallback>& overtaken) XC_EXCLUDES(state_mutex_);
+  void EndFirstLoad() XC_REQUIRES(state_mutex_);
   Status LoadService(const Job& job, std::shared_ptr<ModelLease>& replaced)
       XC_EXCLUDES(admin_mutex_);
   Status PublishLoaded(const Job& job, const RepositoryEntry& entry,

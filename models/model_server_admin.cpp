@@ -113,7 +113,7 @@ void ModelServer::StartLoading() {
     if (info->state != ServiceState::kLoading) continue;
     Job job;
     job.service = info->name;
-    job.first = true;
+    job.load = job.first = true;
     std::vector<StatusCallback> nobody;
     (void)Enqueue(std::move(job), nobody);
   }
@@ -131,8 +131,13 @@ void ModelServer::WaitLoaded() {
 
 void ModelServer::RunJobs() {
   while (std::optional<Job> job = NextJob()) {
-    if (job->retired != nullptr) {
-      Retire(job->service, std::move(job->retired));
+    if (!job->load) {
+      // The load that was stopped has ended and was not published, since this came behind it.
+      if (job->retired != nullptr) {
+        Retire(job->service, std::move(job->retired));
+      } else {
+        ReleaseFreeMemory();
+      }
       Tell(job->done, Status::Ok());
     } else {
       std::shared_ptr<ModelLease> replaced;
@@ -142,10 +147,14 @@ void ModelServer::RunJobs() {
     }
     if (!job->first) continue;
     MutexLock lock(state_mutex_);
-    if (--first_loads_ > 0) continue;
-    loaded_ = true;
-    state_changed_.NotifyAll();
+    EndFirstLoad();
   }
+}
+
+void ModelServer::EndFirstLoad() {
+  if (--first_loads_ > 0) return;
+  loaded_ = true;
+  state_changed_.NotifyAll();
 }
 
 // Blocks for a job. After Stop no load starts, but what is retired is still let go; then none.
@@ -177,18 +186,19 @@ void ModelServer::DropJobs() {
 }
 
 // False once Stop was called. A second load of a service that waits is the same load; a
-// retirement takes the service's waiting load out, and gives whom to tell.
+// retirement, or the stop of a load, takes the service's waiting load out, and gives whom to tell.
 bool ModelServer::Enqueue(Job job, std::vector<StatusCallback>& overtaken) {
   MutexLock lock(state_mutex_);
   if (closed_) return false;
   const auto same = std::find_if(jobs_.begin(), jobs_.end(), [&job](const Job& other) {
-    return other.retired == nullptr && other.service == job.service;
+    return other.load && other.service == job.service;
   });
   if (same != jobs_.end()) {
-    std::vector<StatusCallback>& heirs = job.retired != nullptr ? overtaken : same->done;
-    std::vector<StatusCallback>& told = job.retired != nullptr ? same->done : job.done;
+    std::vector<StatusCallback>& heirs = job.load ? same->done : overtaken;
+    std::vector<StatusCallback>& told = job.load ? job.done : same->done;
     std::move(told.begin(), told.end(), std::back_inserter(heirs));
-    if (job.retired == nullptr) return true;
+    if (job.load) return true;
+    if (same->first) EndFirstLoad();
     jobs_.erase(same);
   }
   if (job.first) ++first_loads_;
@@ -408,6 +418,7 @@ Status ModelServer::Load(std::string_view name, StatusCallback done) {
   }
   Job job;
   job.service = name;
+  job.load = true;
   job.unloads = upkeep->second.unloads;
   if (done != nullptr) job.done.push_back(std::move(done));
   std::vector<StatusCallback> nobody;  // a load overtakes none
@@ -435,7 +446,8 @@ Status ModelServer::BeginUnload(std::string_view name, StatusCallback done,
   if (upkeep == upkeep_.end()) {
     return Status::NotFound("no service named '" + std::string(name) + "'");
   }
-  if (upkeep->second.lease == nullptr) {
+  Service service = services()->find(name)->second;
+  if (upkeep->second.lease == nullptr && service.info->state != ServiceState::kLoading) {
     return Status::Unavailable("service '" + std::string(name) + "' is not loaded");
   }
   Job job;
@@ -445,7 +457,6 @@ Status ModelServer::BeginUnload(std::string_view name, StatusCallback done,
   if (!Enqueue(std::move(job), overtaken)) return Status::Unavailable(kShuttingDown);
   upkeep->second.lease = nullptr;
   ++upkeep->second.unloads;
-  Service service = services()->find(name)->second;
   service.info = WithState(*service.info, ServiceState::kUnloaded, "unloaded by an operator");
   service.model = nullptr;
   service.upstream = nullptr;

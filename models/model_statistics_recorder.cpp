@@ -110,6 +110,12 @@ void ModelStatisticsRecorder::RequestEnded(const InferenceResult& result, std::s
   Succeeded(times, items, now);
 }
 
+void ModelStatisticsRecorder::RequestRefused(StatusCode why) {
+  failures_[ReasonOf(why)]->Add();
+  MutexLock lock(mutex_);
+  totals_.fail.Add(Duration::zero());
+}
+
 void ModelStatisticsRecorder::Succeeded(const std::array<Duration, kParts>& times,
                                         std::size_t items, WallTime now) {
   using std::chrono::microseconds;

@@ -48,6 +48,9 @@ class ModelStatisticsRecorder {
   void RequestEnded(const InferenceResult& result, std::size_t items, WallTime now)
       XC_EXCLUDES(mutex_);
 
+  // A request was refused before it came in: one that failed after no time.
+  void RequestRefused(StatusCode why) XC_EXCLUDES(mutex_);
+
   // A batch ran, before its answers are made: whoever has an answer finds its batch counted.
   void BatchRan(std::size_t items, Duration input, Duration infer) XC_EXCLUDES(mutex_);
   // Its answers are made.

@@ -198,7 +198,7 @@ std::optional<Refusal> CheckAdmission(const AdmissionQuery& query) {
     return Refusal{
         RefuseReason::kTooLarge,
         Status::InvalidArgument("a request may hold 1 to " + std::to_string(capacity) +
-                                " images, this one holds " + std::to_string(request.items))};
+                                " items, this one holds " + std::to_string(request.items))};
   }
   if (request.deadline.Expired(query.now)) {
     return Refusal{RefuseReason::kExpired,
@@ -215,7 +215,7 @@ std::optional<Refusal> CheckAdmission(const AdmissionQuery& query) {
     return Refusal{
         RefuseReason::kQueueFull,
         Status::Overloaded("the queue is full: " + std::to_string(query.queue.waiting->items()) +
-                               " images wait; try again in " + Milliseconds(retry_after),
+                               " items wait; try again in " + Milliseconds(retry_after),
                            retry_after)};
   }
   std::optional<Refusal> late = CheckTime(query);

@@ -60,6 +60,13 @@ TEST(MetricsTest, WritesNumbersAsTheyWereMeant) {
   EXPECT_NE(text.find("h_sum 0.1\n"), std::string::npos) << text;
 }
 
+// Microseconds, as the nv_*_histogram_us have them: days of summed time under load.
+TEST(MetricsTest, TheSumOfAHistogramDoesNotWrap) {
+  Histogram histogram({1});
+  for (int i = 0; i < 20; ++i) histogram.Observe(1e12);
+  EXPECT_DOUBLE_EQ(histogram.sum(), 2e13);
+}
+
 TEST(MetricsTest, LosesNothingAcrossThreads) {
   MetricsRegistry metrics;
   std::vector<std::thread> threads;

@@ -95,6 +95,36 @@ TEST_F(InputCheckTest, LabelsAreForOnePhoto) {
               HasSubstr("this request holds 2"));
 }
 
+TEST_F(InputCheckTest, ATensorOfNumbersIsFinite) {
+  using Limits = std::numeric_limits<float>;
+  constexpr std::size_t kItem = 3UL * 20 * 30;  // longer than what is looked at in one go
+  model_.preprocess.crop_height = 20;
+  model_.preprocess.crop_width = 30;
+  const auto check = [&](std::size_t at, float value) {
+    std::vector<float> values(2 * kItem, -1.5F);
+    values[at] = value;
+    std::string data(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+    return Check({Image(DataType::kFp32, {2, 3, 20, 30}, std::move(data))}).status();
+  };
+  for (const std::size_t at : {std::size_t{0}, std::size_t{1030}, 2 * kItem - 1}) {
+    for (const float value : {Limits::quiet_NaN(), -Limits::quiet_NaN(), Limits::signaling_NaN(),
+                              Limits::infinity(), -Limits::infinity()}) {
+      EXPECT_EQ(check(at, value),
+                Status::InvalidArgument("NaN or infinity for input 'image' for model 'x': its "
+                                        "values are to be finite"))
+          << value << " at " << at;
+    }
+    for (const float value : {Limits::max(), Limits::lowest(), Limits::denorm_min(), 0.0F, -0.0F}) {
+      EXPECT_TRUE(check(at, value).ok()) << value << " at " << at;
+    }
+  }
+}
+
+TEST_F(InputCheckTest, AnEchoModelTakesAnyNumber) {
+  Echo({{"A", DataType::kFp32, {-1}}});
+  EXPECT_TRUE(Check({{"A", DataType::kFp32, {1}, std::string(4, '\xff')}}).ok());
+}
+
 // The sentences of Triton's own clients and tests.
 
 TEST_F(InputCheckTest, MissingInputsAreNamed) {

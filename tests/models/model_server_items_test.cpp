@@ -141,6 +141,44 @@ TEST_F(ModelServerItemsTest, PhotosThatWaitAreAllCountedAsStillToCome) {
   EXPECT_EQ(scheduler_.Take(2).size(), 2U);
 }
 
+// Photos of another model fill the decode pool.
+TEST_F(ModelServerItemsTest, ModelsThatTakeNoPhotosAreAdmittedWhateverTheDecodePoolSays) {
+  decode_.queue_capacity = 1;
+  AddModel("echo",
+           "[model]\nbackend = 'echo'\n[[input]]\nname = 'A'\ndatatype = 'FP32'\ndims = [2]\n"
+           "output = 'B'\n");
+  puppet_->outputs["echo"] = 0;
+  AddModel("fp32", "[model]\nbackend = 'null'\n[protocol]\ninput_type = 'fp32'\n");
+  AddModel("uint8", "[model]\nbackend = 'null'\n[protocol]\ninput_type = 'uint8'\n");
+  ServeWithABusyDecodeThread();
+  Infer(Request("m"));
+  EXPECT_EQ(Admit("m").code(), StatusCode::kOverloaded);
+  for (const char* name : {"echo", "fp32", "uint8"}) {
+    EXPECT_EQ(Admit(name).message(), "");
+  }
+  Infer(Request("fp32"));
+  EXPECT_EQ(answers_.WaitFor(1)[0].status.code(), StatusCode::kOverloaded)
+      << "a photo all the same";
+  clock_.Advance(std::chrono::milliseconds(40));  // what decoding the first one takes
+  gate_.Open();
+  EXPECT_EQ(scheduler_.Take(2).size(), 2U);
+  EXPECT_TRUE(Admit("m").ok());
+  EXPECT_GT(scheduler_.queries().back().upstream_delay, Duration::zero());
+  EXPECT_TRUE(Admit("echo").ok());
+  EXPECT_EQ(scheduler_.queries().back().upstream_delay, Duration::zero());
+}
+
+TEST_F(ModelServerItemsTest, NumbersThatAreNotFiniteAreTheCallersMistake) {
+  ServeM();
+  Infer(TensorRequest("m",
+                      {"image", DataType::kFp32, {1, 3, 224, 224}, std::string(602112, '\xff')}));
+  ASSERT_EQ(answers_.count(), 1U) << "refused inline";
+  const Status status = answers_.WaitFor(1)[0].status;
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("input 'image'"));
+  EXPECT_EQ(scheduler_.submitted(), 0U);
+}
+
 TEST_F(ModelServerItemsTest, InputsThatDoNotFitAreRefusedInline) {
   ServeM();
   InferenceRequest request = Request("m", "");

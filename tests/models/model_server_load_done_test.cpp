@@ -123,6 +123,42 @@ TEST_F(ModelServerLoadDoneTest, LoadsThatAnUnloadOvertookAreCancelled) {
   EXPECT_EQ(load_.count() + waiting_.count() + unload_.count(), 3U) << "each once";
 }
 
+TEST_F(ModelServerLoadDoneTest, AnUnloadStopsTheFirstLoadThatRuns) {
+  AddModel("m");
+  Create();
+  puppet_->gates["m"] = &gate_;
+  server_->StartLoading();
+  gate_.WaitForArrivals(1);
+  ASSERT_TRUE(server_->Unload("m", unload_.Callback()).ok());
+  EXPECT_EQ(server_->Find("m")->state, ServiceState::kUnloaded);
+  EXPECT_EQ(unload_.count(), 0U) << "the load still holds its memory";
+  gate_.Open();
+  EXPECT_TRUE(unload_.WaitFor(1)[0].ok());
+  server_->WaitLoaded();
+  EXPECT_EQ(server_->Find("m")->state, ServiceState::kUnloaded);
+  EXPECT_TRUE(scheduler_.models().empty());
+  EXPECT_EQ(server_->Unload("m", unload_.Callback()).code(), StatusCode::kUnavailable);
+}
+
+TEST_F(ModelServerLoadDoneTest, AnUnloadDropsTheFirstLoadThatWaits) {
+  AddModel("m");
+  AddModel("z");
+  Create();
+  puppet_->gates["m"] = &gate_;
+  server_->StartLoading();
+  gate_.WaitForArrivals(1);
+  ASSERT_TRUE(server_->Load("z", waiting_.Callback()).ok());  // the same load
+  ASSERT_TRUE(server_->Unload("z", unload_.Callback()).ok());
+  EXPECT_EQ(waiting_.WaitFor(1)[0].code(), StatusCode::kCancelled);
+  gate_.Open();
+  EXPECT_TRUE(unload_.WaitFor(1)[0].ok());
+  server_->WaitLoaded();  // waits for no load that was dropped
+  EXPECT_EQ(server_->Find("m")->state, ServiceState::kReady);
+  EXPECT_EQ(server_->Find("z")->state, ServiceState::kUnloaded);
+  ASSERT_TRUE(server_->Load("z", load_.Callback()).ok());
+  EXPECT_TRUE(load_.WaitFor(1)[0].ok());
+}
+
 TEST_F(ModelServerLoadDoneTest, AStopCancelsTheLoadThatRunsAndTheOneThatWaits) {
   AddModel("z");
   ServeM();

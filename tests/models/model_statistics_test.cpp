@@ -224,6 +224,31 @@ TEST_F(ServerStatisticsTest, AreOfTheVersionThatServesSinceItWasLoaded) {
   EXPECT_EQ(server_->Statistics("m").status().code(), StatusCode::kUnavailable);
 }
 
+TEST_F(ServerStatisticsTest, WhatIsRefusedAtTheDoorIsCounted) {
+  AddModel("m");
+  AddModel("none", "");
+  Serve();
+  EXPECT_TRUE(Admit("m").ok()) << "a question that is not refused counts nothing";
+  EXPECT_EQ(server_->Statistics("m")->fail.count, 0U);
+  EXPECT_EQ(Admit("m", Deadline::At(clock_.Now())).code(), StatusCode::kDeadlineExceeded);
+  scheduler_.set_admit(Status::Overloaded("full", milliseconds(1)));
+  EXPECT_EQ(Admit("m").code(), StatusCode::kOverloaded);
+  EXPECT_EQ(Admit("none").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Admit("nobody").code(), StatusCode::kNotFound);
+  EXPECT_EQ(server_->Statistics("m")->fail.count, 2U);
+  EXPECT_EQ(server_->Statistics("m")->fail.ns, 0U);
+  const std::string text = Metrics();
+  for (const char* line :
+       {"nv_inference_request_failure{model=\"m\",reason=\"REJECTED\",version=\"1\"} 2\n",
+        "xcloud_inference_total{model=\"m\",outcome=\"ok\"} 0\n",
+        "xcloud_inference_total{model=\"m\",outcome=\"deadline_exceeded\"} 1\n",
+        "xcloud_inference_total{model=\"m\",outcome=\"overloaded\"} 1\n",
+        "xcloud_inference_total{model=\"none\",outcome=\"unavailable\"} 1\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("nobody")));
+}
+
 TEST_F(ServerStatisticsTest, WhatNoModelWasAskedIsNobodysFailure) {
   AddModel("m");
   Serve();

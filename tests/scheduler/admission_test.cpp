@@ -205,6 +205,14 @@ TEST_F(AdmissionTest, NoDeviceThatIsWellIsUnavailable) {
   EXPECT_EQ(Check(1)->reason, RefuseReason::kNoDevice);
 }
 
+// They may be tensors as well as photos.
+TEST_F(AdmissionTest, RefusalsSpeakOfItems) {
+  EXPECT_EQ(Check(9)->status.message(), "a request may hold 1 to 8 items, this one holds 9");
+  Fill(8);
+  EXPECT_EQ(Check(1)->status.message().find("the queue is full: 8 items wait; "), 0U)
+      << Check(1)->status.message();
+}
+
 TEST_F(AdmissionTest, UpstreamItemsTakeRoomInTheQueue) {
   Fill(6);
   AdmitQuery query;
