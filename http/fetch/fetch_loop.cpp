@@ -145,7 +145,8 @@ void FetchLoop::CheckAndConnect(ActiveMap::iterator at, std::vector<IpAddress> a
   }
   if (addresses.size() > kMaxPinned) addresses.resize(kMaxPinned);
   const TransferOptions options{static_cast<std::size_t>(config_.max_bytes),
-                                static_cast<long>(config_.connect_timeout_ms), seams_.ca_file};
+                                static_cast<long>(config_.connect_timeout_ms), seams_.ca_file,
+                                at->second.photo.share};
   at->second.transfer = std::make_unique<Transfer>(at->second.photo.url, std::move(addresses),
                                                    options, seams_.on_connect, at->first);
   XC_CHECK(curl_multi_add_handle(multi_.get(), at->second.transfer->handle()) == CURLM_OK);

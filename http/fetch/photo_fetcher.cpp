@@ -86,6 +86,7 @@ void PhotoFetcher::Fetch(FetchRequest request, Done done) {
   photo.done = std::move(done);
   photo.url = *std::move(url);
   photo.cancel = std::move(request.cancel);
+  photo.share = std::move(request.share);
   photo.asked_at = now;
   photo.deadline = request.deadline;
   photo.until =

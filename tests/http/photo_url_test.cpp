@@ -155,6 +155,9 @@ TEST_F(PhotoUrlTest, AFetchedPhotoCountsAmongTheBytesOfBodies) {
   const RawReply reply = Ask(PostUrl(Url("/size?5000")));
   ExpectError(reply, 503, 503, "as many bytes");
   EXPECT_EQ(reply.Header("retry-after"), "1");
+  EXPECT_THAT(Ask(Get("/metrics")).body,
+              ::testing::HasSubstr("xcloud_fetches_total{outcome=\"overloaded\"} 1\n"))
+      << "while it comes: it is not held first and counted then";
   EXPECT_EQ(Ask(PostUrl(Url("/size?4000"))).status, 200);
   EXPECT_EQ(Ask(PostUrl(Url("/size?4000"))).status, 200) << "and is given back";
 }
