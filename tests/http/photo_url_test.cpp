@@ -149,6 +149,14 @@ TEST_F(PhotoUrlTest, NothingIsFetchedForWhoIsNotAdmitted) {
   EXPECT_EQ(host_.requests().size(), 1U);
 }
 
+TEST_F(PhotoUrlTest, TheServicesTellThatItIsOn) {
+  Start();
+  const Json list = Json::parse(Ask(Get("/api/services")).body);
+  ASSERT_FALSE(list.empty());
+  for (const Json& service : list) EXPECT_EQ(service["imgurl"], true);
+  EXPECT_EQ(Json::parse(Ask(Get("/api/services/demo")).body)["imgurl"], true);
+}
+
 TEST_F(PhotoUrlTest, AFetchedPhotoCountsAmongTheBytesOfBodies) {
   config_.bodies_limit_bytes = 5000;
   Start();
