@@ -2,8 +2,8 @@
 // BodyShare: what one request has taken of it; gives it back when the request ends.
 //
 // Thread safety: ByteBudget from any thread; a BodyShare belongs to its request, to one thread at a
-// time. A share grows as bytes arrive, not by what a header claims, so slow senders cannot hold what
-// they did not send. A photo that is fetched grows a share of its own, on the fetcher's thread.
+// time. A share grows as bytes arrive, not by what a header claims, so slow senders cannot hold
+// what they did not send. A fetched photo grows a share of its own, on the fetcher's thread.
 #pragma once
 
 #include <atomic>
