@@ -1,8 +1,9 @@
 // ByteBudget: bodies of all connections together, in bytes, bounded ([server] bodies_limit_bytes).
 // BodyShare: what one request has taken of it; gives it back when the request ends.
 //
-// Thread safety: ByteBudget from any thread; a BodyShare belongs to its request. A share grows as
-// bytes arrive, not by what a header claims, so slow senders cannot hold what they did not send.
+// Thread safety: ByteBudget from any thread; a BodyShare belongs to its request, to one thread at a
+// time. A share grows as bytes arrive, not by what a header claims, so slow senders cannot hold
+// what they did not send. A fetched photo grows a share of its own, on the fetcher's thread.
 #pragma once
 
 #include <atomic>
@@ -38,14 +39,25 @@ class BodyShare {
   // Takes what is missing to `total`; false when the budget does not have it.
   bool GrowTo(std::uint64_t total) {
     if (total <= taken_) return true;
-    if (!budget_.TryTake(total - taken_)) return false;
+    if (!budget_.TryTake(total - taken_)) {
+      refused_ = true;
+      return false;
+    }
     taken_ = total;
     return true;
+  }
+  // Whether GrowTo was ever false.
+  bool refused() const { return refused_; }
+  // Takes over what `other`, of the same budget, has.
+  void Absorb(BodyShare& other) {
+    taken_ += other.taken_;
+    other.taken_ = 0;
   }
 
  private:
   ByteBudget& budget_;
   std::uint64_t taken_ = 0;
+  bool refused_ = false;
 };
 
 }  // namespace xcloud

@@ -19,7 +19,8 @@ constexpr std::chrono::milliseconds kRetryAfterNoRoom{1000};
 // Ends the download however the wait for it ends, also when the coroutine is destroyed.
 class Download {
  public:
-  explicit Download(PhotoFetcher& fetcher) : fetcher_(fetcher) {}
+  Download(PhotoFetcher& fetcher, ByteBudget& budget)
+      : fetcher_(fetcher), share_(std::make_shared<BodyShare>(budget)) {}
   Download(const Download&) = delete;
   Download& operator=(const Download&) = delete;
   ~Download() {
@@ -29,11 +30,14 @@ class Download {
   }
 
   const CancelTokenPtr& token() const { return token_; }
+  // The fetcher's until set_ended().
+  const std::shared_ptr<BodyShare>& share() const { return share_; }
   void set_ended() { ended_ = true; }
 
  private:
   PhotoFetcher& fetcher_;
   const CancelTokenPtr token_ = std::make_shared<CancelToken>();
+  const std::shared_ptr<BodyShare> share_;
   bool ended_ = false;
 };
 
@@ -64,8 +68,8 @@ Task<std::optional<HttpError>> FetchPhoto(RequestContext& context, Deadline dead
   PhotoFetcher* const fetcher = context.server().fetcher;  // never null
   const std::chrono::milliseconds patience(context.server().config.answer_timeout_ms);
   const TimePoint give_up_at = std::min(deadline.when(), context.server().clock.Now() + patience);
-  Download download(*fetcher);
-  FetchRequest request{std::move(source.url), deadline, download.token()};
+  Download download(*fetcher, context.server().bodies.budget);
+  FetchRequest request{std::move(source.url), deadline, download.token(), download.share()};
   auto begin = [fetcher, &request](PhotoFetcher::Done done) {
     fetcher->Fetch(std::move(request), std::move(done));
   };
@@ -73,8 +77,9 @@ Task<std::optional<HttpError>> FetchPhoto(RequestContext& context, Deadline dead
       context.worker, context.connection, give_up_at, begin);
   if (!outcome.value) co_return ErrorOf(outcome.end);
   download.set_ended();
+  if (download.share()->refused()) co_return NoRoom();
   if (!outcome.value->ok()) co_return ToHttpError(outcome.value->status());
-  if (!share.GrowTo((*outcome.value)->size())) co_return NoRoom();
+  share.Absorb(*download.share());
   source.photo = SharedBytes(*std::move(*outcome.value));
   co_return std::nullopt;
 }

@@ -22,7 +22,8 @@ namespace xcloud {
 
 // Puts the photo behind source.url into source.photo. Ends at the deadline, when the client goes,
 // or when the server stops; the download ends with it. Without a deadline, after answer_timeout_ms.
-// The photo counts as a body does: `share` takes its bytes, or it is 503.
+// The photo counts as a body does, byte by byte as it comes: where the budget of bodies ends, the
+// download does, with 503. `share` (of the same budget) holds the bytes from then on.
 Task<std::optional<HttpError>> FetchPhoto(RequestContext& context, Deadline deadline,
                                           BodyShare& share, PhotoSource& source);
 

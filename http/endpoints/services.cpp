@@ -14,7 +14,8 @@ void WriteAnswerForm(JsonWriter& json, const AnswerForm& form) {
   json.Key("threshold").Fixed(form.threshold, 6).EndObject();
 }
 
-void WriteService(JsonWriter& json, const ServiceInfo& info) {
+// `imgurl`: whether the server fetches photos by URL, which is the same for every service.
+void WriteService(JsonWriter& json, const ServiceInfo& info, bool imgurl) {
   json.BeginObject().Key("name").String(info.name).Key("route").String(info.route);
   json.Key("title").String(info.title).Key("description").String(info.description);
   json.Key("source").String(info.source).Key("version").String(info.version);
@@ -25,6 +26,7 @@ void WriteService(JsonWriter& json, const ServiceInfo& info) {
   json.Key("latency_goal_ms").Fixed(ToMilliseconds(info.latency_goal), 3);
   json.Key("priority").String(PriorityName(info.priority)).Key("answer");
   WriteAnswerForm(json, info.answer);
+  json.Key("imgurl").Bool(imgurl);
   json.Key("synthetic").Bool(info.synthetic).EndObject();
 }
 
@@ -33,8 +35,11 @@ void WriteService(JsonWriter& json, const ServiceInfo& info) {
 Task<Response> HandleServiceList(RequestContext& context) {
   Response response;
   JsonWriter json(response.body);
+  const bool imgurl = context.server().fetcher->enabled();
   json.BeginArray();
-  for (const ServiceInfoPtr& info : context.server().service.List()) WriteService(json, *info);
+  for (const ServiceInfoPtr& info : context.server().service.List()) {
+    WriteService(json, *info, imgurl);
+  }
   json.EndArray();
   co_return response;
 }
@@ -47,7 +52,7 @@ Task<Response> HandleService(RequestContext& context) {
   }
   Response response;
   JsonWriter json(response.body);
-  WriteService(json, *info);
+  WriteService(json, *info, context.server().fetcher->enabled());
   co_return response;
 }
 

@@ -19,7 +19,7 @@
 namespace xcloud {
 
 // "loopback", "private", ...: why nothing is fetched from the address; empty when it is public.
-// For logs, metrics and tests, not for callers: it would tell them where a name leads.
+// For the debug log and tests, not for callers or /metrics: it would tell them where a name leads.
 std::string_view WhyRefused(const IpAddress& address);
 
 }  // namespace xcloud

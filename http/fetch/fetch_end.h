@@ -14,7 +14,8 @@ struct FetchEnd {
   Result<std::string> photo;
 };
 
-// A host that does not exist and one that leads to a refused address are told in the same words:
+// A host that does not exist and one that leads to a refused address are told in the same words,
+// here and in the metrics:
 // the difference would let callers map the names of the server's own network.
 inline Status NoPublicAddress() {
   return Status::InvalidArgument(

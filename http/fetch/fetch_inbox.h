@@ -26,6 +26,7 @@ struct Photo {
   PhotoFetcher::Done done;
   CheckedUrl url;  // of the present hop
   CancelTokenPtr cancel;
+  std::shared_ptr<BodyShare> share;  // may be null
   TimePoint asked_at;
   Deadline deadline;  // the request's
   TimePoint until;    // the deadline, or the fetcher's own timeout if that is earlier

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <utility>
 
+#include "core/log.h"
 #include "http/fetch/address_policy.h"
 
 namespace xcloud {
@@ -35,8 +37,14 @@ std::optional<FetchEnd> WhyOverdue(const Photo& photo, TimePoint now, std::int64
                                            std::to_string(timeout_ms) + " ms")};
 }
 
-FetchEnd LookupFailure(const Status& status) {
-  if (status.code() == StatusCode::kNotFound) return {FetchOutcome::kNoSuchHost, NoPublicAddress()};
+// The log alone is told why: neither the caller nor who reads /metrics may know.
+FetchEnd NoPublicAddressOf(const std::string& host, std::string_view why) {
+  spdlog::debug("fetch: '{}' has no public address: {}", host, why);
+  return {FetchOutcome::kNoPublicAddress, NoPublicAddress()};
+}
+
+FetchEnd LookupFailure(const std::string& host, const Status& status) {
+  if (status.code() == StatusCode::kNotFound) return NoPublicAddressOf(host, status.message());
   if (status.code() == StatusCode::kOverloaded) {
     return {FetchOutcome::kOverloaded,
             Status::Overloaded("too many photos are being fetched", kRetryAfter)};
@@ -104,11 +112,14 @@ void FetchLoop::Start(Photo photo) {
   const std::uint64_t hop = ++last_hop_;
   const Host host = photo.url.host;
   ++per_host_[host.name];
-  const auto at = active_.emplace(hop, Active{std::move(photo), nullptr}).first;
+  const auto at =
+      active_.emplace(hop, Active{std::move(photo), std::make_shared<CancelToken>(), nullptr})
+          .first;
   if (host.address.has_value()) return CheckAndConnect(at, {*host.address});
-  seams_.resolver->Resolve(host.name, [inbox = inbox_, hop](Result<std::vector<IpAddress>> found) {
-    inbox->Put(FoundAddresses{hop, std::move(found)});
-  });
+  seams_.resolver->Resolve(host.name, at->second.lookup,
+                           [inbox = inbox_, hop](Result<std::vector<IpAddress>> found) {
+                             inbox->Put(FoundAddresses{hop, std::move(found)});
+                           });
 }
 
 void FetchLoop::OnFound(FoundAddresses found) {
@@ -116,25 +127,26 @@ void FetchLoop::OnFound(FoundAddresses found) {
   if (at == active_.end()) return;  // cancelled or late meanwhile
   if (!found.addresses.ok()) {
     Photo photo = Release(at);
-    return End(photo, LookupFailure(found.addresses.status()));
+    return End(photo, LookupFailure(photo.url.host.name, found.addresses.status()));
   }
   CheckAndConnect(at, *std::move(found.addresses));
 }
 
 void FetchLoop::CheckAndConnect(ActiveMap::iterator at, std::vector<IpAddress> addresses) {
   const std::uint16_t port = at->second.photo.url.port;
-  const bool refused =
-      std::any_of(addresses.begin(), addresses.end(), [&](const IpAddress& address) {
-        return !WhyRefused(address).empty() &&
-               !(seams_.exception && seams_.exception(address, port));
-      });
-  if (refused || addresses.empty()) {
+  std::string_view refused = addresses.empty() ? "none at all" : "";
+  for (const IpAddress& address : addresses) {
+    if (seams_.exception && seams_.exception(address, port)) continue;
+    if (const std::string_view why = WhyRefused(address); !why.empty()) refused = why;
+  }
+  if (!refused.empty()) {
     Photo photo = Release(at);
-    return End(photo, {FetchOutcome::kRefusedAddress, NoPublicAddress()});
+    return End(photo, NoPublicAddressOf(photo.url.host.name, refused));
   }
   if (addresses.size() > kMaxPinned) addresses.resize(kMaxPinned);
   const TransferOptions options{static_cast<std::size_t>(config_.max_bytes),
-                                static_cast<long>(config_.connect_timeout_ms), seams_.ca_file};
+                                static_cast<long>(config_.connect_timeout_ms), seams_.ca_file,
+                                at->second.photo.share};
   at->second.transfer = std::make_unique<Transfer>(at->second.photo.url, std::move(addresses),
                                                    options, seams_.on_connect, at->first);
   XC_CHECK(curl_multi_add_handle(multi_.get(), at->second.transfer->handle()) == CURLM_OK);
@@ -201,6 +213,7 @@ void FetchLoop::FollowRedirect(Photo photo, const std::string& target) {
 
 Photo FetchLoop::Release(ActiveMap::iterator at) {
   Active& active = at->second;
+  active.lookup->Cancel();
   if (active.transfer != nullptr) {
     curl_multi_remove_handle(multi_.get(), active.transfer->handle());
   }

@@ -40,6 +40,7 @@ class FetchLoop {
  private:
   struct Active {
     Photo photo;
+    CancelTokenPtr lookup;               // set once nobody waits for the addresses
     std::unique_ptr<Transfer> transfer;  // null while the host is looked up
   };
   struct FreeMulti {

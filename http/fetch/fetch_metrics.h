@@ -1,7 +1,7 @@
 // FetchMetrics: how fetches of photos end, and how long they take.
 //
-// Any thread. More is told here than to the caller: an operator may know that a name led to a
-// private address, the caller must not.
+// Any thread. /metrics may stand on the public port, so no more is told here than to the caller: a
+// host that does not exist and one that leads inside are one outcome. The debug log tells which.
 #pragma once
 
 #include <array>
@@ -17,8 +17,7 @@ enum class FetchOutcome : std::size_t {
   kOff,              // no hosts are allowed
   kNotAllowed,       // the host or the port is not
   kBadUrl,           // malformed, or of a form that is refused
-  kNoSuchHost,       //
-  kRefusedAddress,   // the host has an address that is not public
+  kNoPublicAddress,  // there is no such host, or it has an address that is not public
   kLookupFailed,     // the name service did not answer
   kUnreachable,      // no address answers, or TLS fails
   kBadStatus,        // anything but 200
@@ -30,7 +29,7 @@ enum class FetchOutcome : std::size_t {
   kOverloaded,
   kStopping,
 };
-inline constexpr std::size_t kFetchOutcomes = 16;
+inline constexpr std::size_t kFetchOutcomes = 15;
 
 class FetchMetrics {
  public:
@@ -39,11 +38,13 @@ class FetchMetrics {
   // Of those that were not refused at once.
   void Took(Duration time) { seconds_.Observe(ToMilliseconds(time) / 1000); }
   Gauge& open() { return open_; }
+  Gauge& lookups_open() { return lookups_open_; }
 
  private:
   std::array<Counter*, kFetchOutcomes> total_;
   Histogram& seconds_;
   Gauge& open_;
+  Gauge& lookups_open_;
 };
 
 }  // namespace xcloud

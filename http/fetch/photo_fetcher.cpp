@@ -53,9 +53,9 @@ Result<std::unique_ptr<PhotoFetcher>> PhotoFetcher::Create(const FetchConfig& co
   if (!impl->policy.off()) {
     InitCurl();
     if (seams.resolver == nullptr) {
-      seams.resolver =
-          std::make_shared<SystemResolver>(static_cast<std::size_t>(config.resolve_threads),
-                                           static_cast<std::size_t>(config.max_fetches));
+      seams.resolver = std::make_shared<SystemResolver>(
+          static_cast<std::size_t>(config.resolve_threads),
+          static_cast<std::size_t>(config.max_fetches), &impl->metrics.lookups_open());
     }
     impl->loop = std::make_unique<FetchLoop>(impl->config, impl->policy, std::move(seams),
                                              impl->metrics, clock);
@@ -86,6 +86,7 @@ void PhotoFetcher::Fetch(FetchRequest request, Done done) {
   photo.done = std::move(done);
   photo.url = *std::move(url);
   photo.cancel = std::move(request.cancel);
+  photo.share = std::move(request.share);
   photo.asked_at = now;
   photo.deadline = request.deadline;
   photo.until =

@@ -19,7 +19,7 @@
 // return quickly and not throw: it holds up every other photo. After Stop returns it is not called.
 // The process ignores SIGPIPE (main.cpp does): OpenSSL writes to sockets that hosts have closed.
 // Bounds: max_fetches at a time, connections_per_host of them from one host, queue_capacity more
-// that wait, max_bytes each, timeout_ms each.
+// that wait, max_bytes each, timeout_ms each, and the bytes of all by the budget of their shares.
 //
 // Errors, in words for the caller; none names an address that the server found:
 //   PermissionDenied  imgurl is off ([fetch] allow is empty), or the host or port is not allowed
@@ -30,7 +30,7 @@
 //   TooLarge          over max_bytes, declared or sent
 //   DeadlineExceeded  timeout_ms or the request's deadline passed
 //   Cancelled         the token was set
-//   Overloaded        too many fetches; has retry_after
+//   Overloaded        too many fetches, or bytes (share->refused()); has retry_after
 //   Unavailable       the fetcher is stopping, or the name server does not answer
 #pragma once
 
@@ -44,6 +44,7 @@
 #include "core/deadline.h"
 #include "core/metrics.h"
 #include "core/result.h"
+#include "http/byte_budget.h"
 #include "http/fetch/fetch_seams.h"
 
 namespace xcloud {
@@ -52,6 +53,9 @@ struct FetchRequest {
   std::string url;        // as the caller sent it
   Deadline deadline;      // of the request; none = timeout_ms alone
   CancelTokenPtr cancel;  // may be null. Seen at once after Wake(), else within 50 ms
+  // Counts the photo's bytes as they come; null = they are not counted. From Fetch to `done` it is
+  // the fetcher's; then it holds them until it goes. Its budget outlives the fetcher.
+  std::shared_ptr<BodyShare> share = nullptr;
 };
 
 class PhotoFetcher {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -13,6 +14,7 @@ namespace xcloud {
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 65'536;
+constexpr std::chrono::milliseconds kRetryAfter{1000};  // photos leave within a latency goal or so
 
 // An option that is not taken is our bug, or there is no memory; either way the transfer must not
 // go on without it.
@@ -71,6 +73,7 @@ Transfer::Transfer(CheckedUrl url, std::vector<IpAddress> addresses, const Trans
       url_(std::move(url)),
       addresses_(std::move(addresses)),
       max_bytes_(options.max_bytes),
+      share_(options.share),
       on_connect_(std::move(on_connect)),
       hosts_(curl_share_init()),
       easy_(curl_easy_init()) {
@@ -150,6 +153,10 @@ std::size_t Transfer::OnBody(char* data, std::size_t size, std::size_t count, vo
     transfer->too_large_ = true;
     return 0;
   }
+  if (transfer->share_ != nullptr && !transfer->share_->GrowTo(body.size() + bytes)) {
+    transfer->no_room_ = true;
+    return 0;
+  }
   if (body.empty()) {
     curl_off_t declared = -1;
     curl_easy_getinfo(transfer->easy_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &declared);
@@ -183,6 +190,10 @@ FetchEnd Transfer::Failure(CURLcode code) const {
   if (too_large_ || code == CURLE_FILESIZE_EXCEEDED) {
     return {FetchOutcome::kTooLarge, Status::TooLarge("the photo behind the URL has more than " +
                                                       std::to_string(max_bytes_) + " bytes")};
+  }
+  if (no_room_) {
+    return {FetchOutcome::kOverloaded,
+            Status::Overloaded("the server holds as many bytes of photos as it may", kRetryAfter)};
   }
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:

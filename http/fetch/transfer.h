@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "http/byte_budget.h"
 #include "http/fetch/fetch_end.h"
 #include "http/fetch/url_policy.h"
 
@@ -30,7 +31,8 @@ struct TransferOptions {
   // TLS included. An address after which another follows gets half of what is left of it (all of
   // it, when that is 600 ms or less): curl's rule.
   long connect_timeout_ms = 0;
-  std::string ca_file;  // empty = the system's certificates
+  std::string ca_file;                         // empty = the system's certificates
+  std::shared_ptr<BodyShare> share = nullptr;  // grows with the body; null = nobody counts
 };
 
 class Transfer {
@@ -74,6 +76,7 @@ class Transfer {
   const CheckedUrl url_;
   const std::vector<IpAddress> addresses_;
   const std::size_t max_bytes_;
+  const std::shared_ptr<BodyShare> share_;
   const std::function<void(const IpAddress&, std::uint16_t)> on_connect_;
   std::unique_ptr<CURLSH, FreeShare> hosts_;  // curl's table of names, this transfer's own
   std::unique_ptr<curl_slist, FreeList> pins_;
@@ -81,6 +84,7 @@ class Transfer {
   std::size_t header_bytes_ = 0;
   std::string location_;  // of the answer's header
   bool too_large_ = false;
+  bool no_room_ = false;
   std::string body_;
 };
 

@@ -54,7 +54,7 @@ constexpr Component kSchemas[] = {
       "type": "object",
       "required": ["name", "route", "title", "description", "source", "version", "backend",
         "state", "reason", "label_count", "max_batch", "latency_goal_ms", "priority", "answer",
-        "synthetic"],
+        "imgurl", "synthetic"],
       "properties": {
         "name": {"type": "string"},
         "route": {"type": "string", "description": "Where to send photos: /cv/NAME."},
@@ -70,6 +70,7 @@ constexpr Component kSchemas[] = {
         "latency_goal_ms": {"type": "number", "minimum": 0, "description": "0 = none."},
         "priority": {"$ref": "#/components/schemas/Priority"},
         "answer": {"$ref": "#/components/schemas/AnswerForm"},
+        "imgurl": {"type": "boolean", "description": "Whether it takes photos by URL (imgurl)."},
         "synthetic": {"type": "boolean"}
       }
     })"},

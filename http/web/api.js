@@ -24,12 +24,14 @@ export async function getService(name, signal) {
   return body;
 }
 
-// POST ROUTE?k=K&explain=1 with the photo as multipart field "image".
+// POST ROUTE?k=K&explain=1 with the photo as multipart field "image", or "imgurl" when `photo` is a
+// text: its URL.
 // Gives { body, text, roundTripMs }: the parsed answer, the answer as it was sent, and the time
 // that this page waited.
 export async function classify(route, photo, k, signal) {
   const form = new FormData();
-  form.append('image', photo, photo.name || 'photo');
+  if (typeof photo === 'string') form.append('imgurl', photo);
+  else form.append('image', photo, photo.name || 'photo');
   const query = new URLSearchParams({ k: String(k), explain: '1' });
   const start = performance.now();
   const { body, text, status } = await call(`${route}?${query}`,

@@ -1,9 +1,10 @@
-// Takes a photo by file picker, camera, drag and drop or paste, and shows it.
+// Takes a photo by file picker, camera, drag and drop or paste, and shows it; or by its URL, which
+// the server fetches and the page cannot show.
 import { countOf, formatBytes } from '/assets/ui.js';
 
 const byId = (id) => document.getElementById(id);
 
-// Calls onPhoto(file) for each photo taken. While disabled it takes none and says why.
+// Calls onPhoto(file) or onPhoto(url) for each photo taken. While disabled it takes none and says why.
 export class PhotoInput {
   #onPhoto;
   #why = '';      // why no photo is taken; empty = photos are taken
@@ -18,6 +19,10 @@ export class PhotoInput {
         input.value = '';  // so that the same file can be chosen again
       });
     }
+    byId('url-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#takeUrl(byId('url').value.trim());
+    });
     this.#listenForDrops();
     window.addEventListener('paste', (event) => this.#paste(event));
   }
@@ -25,11 +30,15 @@ export class PhotoInput {
   // `why` empty: photos are taken.
   setDisabled(why) {
     this.#why = why;
-    for (const input of [byId('file'), byId('camera')]) input.disabled = why !== '';
+    for (const id of ['file', 'camera', 'url', 'url-send']) byId(id).disabled = why !== '';
     byId('drop').classList.toggle('is-disabled', why !== '');
     byId('drop-prompt').querySelector('.drop-action').textContent =
       why === '' ? 'Choose a photo' : 'No photo can be sent now';
     byId('drop-hint').hidden = why !== '';
+  }
+
+  offerUrl(offered) {
+    byId('url-form').hidden = !offered;
   }
 
   // The whole page takes a drop: a near miss must not make the browser leave for the file.
@@ -63,6 +72,7 @@ export class PhotoInput {
   #paste(event) {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length === 0) {
+      if (event.target === byId('url')) return;  // text, where text belongs
       this.#say('The clipboard holds no photo.');
       return;
     }
@@ -86,6 +96,16 @@ export class PhotoInput {
       : `One photo at a time: took “${photo.name}” of ${countOf(files.length, 'file')}.`);
     this.#show(photo);
     this.#onPhoto(photo);
+  }
+
+  #takeUrl(url) {
+    if (this.#why !== '') {
+      this.#say(this.#why);
+      return;
+    }
+    this.#say('');
+    this.#showUrl(url);
+    this.#onPhoto(url);
   }
 
   #say(text) {
@@ -114,5 +134,20 @@ export class PhotoInput {
     byId('drop-prompt').hidden = true;
     byId('drop').classList.add('has-photo');
     byId('another').hidden = false;
+  }
+
+  // Instead of the photo before, which the answer to come is not about.
+  #showUrl(url) {
+    const preview = byId('preview');
+    if (this.#address) URL.revokeObjectURL(this.#address);
+    this.#address = '';
+    preview.onload = preview.onerror = null;
+    preview.removeAttribute('src');
+    preview.hidden = true;
+    byId('no-preview').hidden = true;
+    byId('drop-prompt').hidden = false;
+    byId('drop').classList.remove('has-photo');
+    byId('another').hidden = true;
+    byId('photo-caption').textContent = url;
   }
 }

@@ -16,7 +16,7 @@ const byId = (id) => document.getElementById(id);
 const name = nameFromPath(location.pathname);
 const photos = new PhotoInput(send);
 let info = null;      // the service, as the server describes it
-let photo = null;     // the last one chosen
+let photo = null;     // the last one chosen: a file, or the text of its URL
 let inFlight = null;  // AbortController of the request that we wait for
 let pollTimer = 0;
 
@@ -88,6 +88,7 @@ function showState() {
       info.reason ? element('p', {}, capitalised(info.reason)) : '');
   }
   photos.setDisabled(sentence);
+  photos.offerUrl(info.imgurl === true);
   byId('k').disabled = sentence !== '';
 }
 

@@ -42,7 +42,7 @@ class PhotoUrlFixture : public ServerFixture {
 
   class LoopbackResolver final : public HostResolver {
    public:
-    void Resolve(const std::string&, Done done) override {
+    void Resolve(const std::string&, CancelTokenPtr, Done done) override {
       done(std::vector<IpAddress>{boost::asio::ip::make_address("127.0.0.1")});
     }
   };

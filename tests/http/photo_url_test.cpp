@@ -149,12 +149,23 @@ TEST_F(PhotoUrlTest, NothingIsFetchedForWhoIsNotAdmitted) {
   EXPECT_EQ(host_.requests().size(), 1U);
 }
 
+TEST_F(PhotoUrlTest, TheServicesTellThatItIsOn) {
+  Start();
+  const Json list = Json::parse(Ask(Get("/api/services")).body);
+  ASSERT_FALSE(list.empty());
+  for (const Json& service : list) EXPECT_EQ(service["imgurl"], true);
+  EXPECT_EQ(Json::parse(Ask(Get("/api/services/demo")).body)["imgurl"], true);
+}
+
 TEST_F(PhotoUrlTest, AFetchedPhotoCountsAmongTheBytesOfBodies) {
   config_.bodies_limit_bytes = 5000;
   Start();
   const RawReply reply = Ask(PostUrl(Url("/size?5000")));
   ExpectError(reply, 503, 503, "as many bytes");
   EXPECT_EQ(reply.Header("retry-after"), "1");
+  EXPECT_THAT(Ask(Get("/metrics")).body,
+              ::testing::HasSubstr("xcloud_fetches_total{outcome=\"overloaded\"} 1\n"))
+      << "while it comes: it is not held first and counted then";
   EXPECT_EQ(Ask(PostUrl(Url("/size?4000"))).status, 200);
   EXPECT_EQ(Ask(PostUrl(Url("/size?4000"))).status, 200) << "and is given back";
 }

@@ -107,6 +107,7 @@ TEST_F(RoutesTest, ServicesAreListedWithAllThatIsKnown) {
   EXPECT_EQ(one["answer"]["index_key"], "category_id");
   EXPECT_EQ(one["answer"]["probability_key"], "prob");
   EXPECT_EQ(one["synthetic"], false);
+  EXPECT_EQ(one["imgurl"], false) << "off until the operator allows hosts";
   ExpectError(Ask(Get("/api/services/none")), 404, 404, "'none'");
 }
 

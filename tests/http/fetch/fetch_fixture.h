@@ -59,6 +59,13 @@ class PuppetResolver final : public HostResolver {
     MutexLock lock(mutex_);
     return static_cast<std::size_t>(std::count(asked_.begin(), asked_.end(), host));
   }
+  // Of all questions so far: how many nobody waits for any more.
+  std::size_t cancelled() {
+    MutexLock lock(mutex_);
+    return static_cast<std::size_t>(
+        std::count_if(cancels_.begin(), cancels_.end(),
+                      [](const CancelTokenPtr& one) { return one->Cancelled(); }));
+  }
   // False after 20 s.
   bool WaitAsked(std::size_t count) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -69,11 +76,12 @@ class PuppetResolver final : public HostResolver {
     return true;
   }
 
-  void Resolve(const std::string& host, Done done) override {
+  void Resolve(const std::string& host, CancelTokenPtr cancel, Done done) override {
     Result<std::vector<IpAddress>> answer = Status::NotFound("not in the table");
     {
       MutexLock lock(mutex_);
       asked_.push_back(host);
+      cancels_.push_back(std::move(cancel));
       changed_.NotifyAll();
       if (std::count(held_hosts_.begin(), held_hosts_.end(), host) > 0) {
         return held_.push_back(std::move(done));
@@ -92,6 +100,7 @@ class PuppetResolver final : public HostResolver {
   CondVar changed_;
   std::map<std::string, std::deque<Result<std::vector<IpAddress>>>> table_ XC_GUARDED_BY(mutex_);
   std::vector<std::string> asked_ XC_GUARDED_BY(mutex_);
+  std::vector<CancelTokenPtr> cancels_ XC_GUARDED_BY(mutex_);
   std::vector<std::string> held_hosts_ XC_GUARDED_BY(mutex_);
   std::vector<Done> held_ XC_GUARDED_BY(mutex_);
 };

@@ -59,8 +59,10 @@ TEST_F(FetchLimitsTest, ALookupThatHangsIsLateAndItsAnswerIsDropped) {
   Start();
   Pending photo = Begin(Url("/photo", "slow.example.org"));
   ASSERT_TRUE(resolver_->WaitAsked(1));
+  EXPECT_EQ(resolver_->cancelled(), 0U);
   Pass(std::chrono::milliseconds(5000));
   ExpectStatus(Await(std::move(photo)), StatusCode::kDeadlineExceeded, "longer than");
+  EXPECT_EQ(resolver_->cancelled(), 1U) << "the resolver is told that nobody waits";
   resolver_->AnswerHeld({"127.0.0.1"});
   EXPECT_TRUE(Get(Url("/photo")).ok());
   EXPECT_EQ(connects().size(), 1U);

@@ -1,6 +1,10 @@
 // No URL that a caller may send makes the server open a socket to where it must not.
 
 #include <cctype>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "tests/http/fetch/fetch_fixture.h"
 #include "tests/http/fetch/hostile_urls.h"
@@ -31,6 +35,18 @@ class HostileUrlTest : public FetchFixture {
     return scheme != std::string::npos && url.size() < 1000 &&
            std::all_of(url.begin(), url.end(), plain) &&
            std::all_of(url.begin(), url.begin() + static_cast<std::ptrdiff_t>(scheme), letter);
+  }
+
+  // Every xcloud_fetches_total as /metrics shows it: labels to value.
+  std::map<std::string, std::string> FetchCounters() {
+    std::map<std::string, std::string> out;
+    std::istringstream text(metrics_.Render());
+    for (std::string line; std::getline(text, line);) {
+      if (!line.starts_with("xcloud_fetches_total{")) continue;
+      const std::size_t space = line.rfind(' ');
+      out[line.substr(0, space)] = line.substr(space + 1);
+    }
+    return out;
   }
 
   PhotoHost target_;  // on {PORT}; no test lets anyone reach it
@@ -106,13 +122,29 @@ TEST_F(HostileUrlTest, ANameThatTurnsToThisMachineIsRefusedTheSecondTime) {
   EXPECT_EQ(host_.requests().size(), 1U) << "not over the connection that is still open either";
 }
 
+// What a caller can see of one fetch: the answer, and /metrics, which stands on the public port.
 TEST_F(HostileUrlTest, AnUnknownHostAndARefusedOneLookTheSame) {
   Start();
-  const Result<std::string> unknown = Get("http://nobody.example.net/");
-  const Result<std::string> inside = Get("http://printer/");
+  const auto counted_by = [this](const std::string& url, Result<std::string>& photo) {
+    const std::map<std::string, std::string> before = FetchCounters();
+    photo = Get(url);
+    std::map<std::string, std::string> changed = FetchCounters();
+    for (const auto& [name, value] : before) {
+      if (changed[name] == value) changed.erase(name);
+    }
+    std::vector<std::string> names;
+    for (const auto& [name, value] : changed) names.push_back(name);
+    return names;
+  };
+  Result<std::string> unknown = std::string();
+  Result<std::string> inside = std::string();
+  const auto by_unknown = counted_by("http://nobody.example.net/", unknown);
+  const auto by_inside = counted_by("http://printer/", inside);
   ASSERT_FALSE(unknown.ok());
   ASSERT_FALSE(inside.ok());
   EXPECT_EQ(unknown.status(), inside.status());
+  EXPECT_THAT(by_unknown, ::testing::SizeIs(1));
+  EXPECT_EQ(by_unknown, by_inside);
 }
 
 }  // namespace

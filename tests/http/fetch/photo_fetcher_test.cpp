@@ -33,6 +33,28 @@ TEST_F(PhotoFetcherTest, FetchesAPhoto) {
   EXPECT_THAT(metrics_.Render(), HasSubstr("xcloud_fetches_open 0\n"));
 }
 
+TEST_F(PhotoFetcherTest, CountsTheBytesWhileTheyCome) {
+  Start();
+  ByteBudget budget(5000);
+  const auto get = [&](const std::string& path, const std::shared_ptr<BodyShare>& share) {
+    std::promise<Result<std::string>> promise;
+    fetcher_->Fetch({Url(path), {}, nullptr, share},
+                    [&](Result<std::string> photo) { promise.set_value(std::move(photo)); });
+    return Await(promise.get_future());
+  };
+  auto first = std::make_shared<BodyShare>(budget);
+  EXPECT_TRUE(get("/size?3000", first).ok());
+  EXPECT_EQ(budget.used(), 3000U);
+  auto second = std::make_shared<BodyShare>(budget);
+  ExpectStatus(get("/size?2001", second), StatusCode::kOverloaded, "as many bytes of photos");
+  EXPECT_TRUE(second->refused());
+  EXPECT_EQ(Ended("overloaded"), 1U);
+  second.reset();
+  first.reset();
+  fetcher_->Stop();  // it lets go of a share only after `done`
+  EXPECT_EQ(budget.used(), 0U);
+}
+
 TEST_F(PhotoFetcherTest, SaysWhoItIsAndNothingElse) {
   Start();
   ASSERT_TRUE(Get(Url("/photo?a=%20b")).ok());

@@ -26,7 +26,9 @@ TEST_F(ServerWiringTest, StartsAndStopsWithHostsAllowed) {
   const Status status = StartWith(fetch);
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(Ask(Get("/livez")).status, 200);
-  EXPECT_THAT(Ask(Get("/metrics")).body, ::testing::HasSubstr("xcloud_fetches_open 0"));
+  const std::string metrics = Ask(Get("/metrics")).body;
+  EXPECT_THAT(metrics, ::testing::HasSubstr("xcloud_fetches_open 0\n"));
+  EXPECT_THAT(metrics, ::testing::HasSubstr("xcloud_fetch_lookups_open 0\n"));
   server_->Stop();
 }
 
