@@ -117,11 +117,8 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
              "of the tensors that one request makes of JSON",
              ""},
             c.v2_body_limit_bytes, 1024, kGiB);
-  v.Integer({"v2_json_limit_bytes",
-             "of it, the JSON: all of the body, or what comes before the binary tensors; more is "
-             "413",
-             "one request keeps one of the two threads for long JSON busy: 25 ms a MB of short "
-             "numbers"},
+  v.Integer({"v2_json_limit_bytes", "JSON in it, before any binary tensors; more is 413",
+             "25 ms a MB of short numbers, on one of two threads"},
             c.v2_json_limit_bytes, 1024, kGiB);
   v.Integer(
       {"bodies_limit_bytes", "bodies of all connections together; more is 503 with Retry-After",
