@@ -115,8 +115,11 @@ void VisitServer(OptionVisitor& v, ServerConfig& c) {
   v.Integer({"v2_body_limit_bytes",
              "likewise of the Open Inference Protocol, whose tensors are larger than photos; also "
              "of the tensors that one request makes of JSON",
-             "JSON of this size holds up one io thread while it is read: about 7 ms a MB"},
+             ""},
             c.v2_body_limit_bytes, 1024, kGiB);
+  v.Integer({"v2_json_limit_bytes", "JSON in it, before any binary tensors; more is 413",
+             "25 ms a MB of short numbers, on one of two threads"},
+            c.v2_json_limit_bytes, 1024, kGiB);
   v.Integer(
       {"bodies_limit_bytes", "bodies of all connections together; more is 503 with Retry-After",
        "too high lets clients fill the memory"},

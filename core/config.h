@@ -23,6 +23,7 @@ struct ServerConfig {
   std::int64_t header_limit_bytes = 16'384;
   std::int64_t body_limit_bytes = 10'240'000;
   std::int64_t v2_body_limit_bytes = 67'108'864;
+  std::int64_t v2_json_limit_bytes = 16'777'216;
   std::int64_t bodies_limit_bytes = 1LL << 30;
   std::int64_t header_timeout_ms = 5'000;
   std::int64_t body_timeout_ms = 10'000;

@@ -1,10 +1,13 @@
 #include "core/tensor.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
 namespace xcloud {
 namespace {
+
+constexpr std::size_t kMaxShownDims = 16;
 
 struct Row {
   DataType type;
@@ -60,9 +63,12 @@ std::optional<std::uint64_t> ElementCount(const std::vector<std::int64_t>& shape
 }
 
 std::string ShapeText(const std::vector<std::int64_t>& shape) {
+  const std::size_t shown = std::min(shape.size(), kMaxShownDims);
   std::string text = "[";
-  for (const std::int64_t dim : shape) text += (text.size() > 1 ? "," : "") + std::to_string(dim);
-  return text + "]";
+  for (std::size_t i = 0; i < shown; ++i) {
+    text += (i > 0 ? "," : "") + std::to_string(shape[i]);
+  }
+  return text + (shown < shape.size() ? ",...]" : "]");
 }
 
 std::optional<std::vector<SharedBytes>> SplitBytesElements(const SharedBytes& data) {

@@ -56,7 +56,7 @@ struct Tensor {
 
 // The product of `shape`; nothing when a dimension is negative or the product does not fit.
 std::optional<std::uint64_t> ElementCount(const std::vector<std::int64_t>& shape);
-// "[1,224,224,3]".
+// "[1,224,224,3]", for messages: after sixteen dimensions "...".
 std::string ShapeText(const std::vector<std::int64_t>& shape);
 
 // The elements of a kBytes tensor, each with a share of the same buffer. Nothing when the lengths

@@ -25,11 +25,19 @@ bool IsCompressible(std::string_view content_type) {
   return false;
 }
 
-bool MayEncode(const RequestContext& context, const Response& response) {
+// Where a client that takes the plain answer too gets it compressed.
+bool IsWorthEncoding(const RequestContext& context, const Response& response) {
   const bool decoded_there =
       context.form != ErrorForm::kProtocol || context.path.ends_with("/infer");
   return decoded_there && response.status == 200 && IsCompressible(response.content_type) &&
-         !HasHeader(response, "ETag") && !HasHeader(response, "Content-Encoding");
+         !HasHeader(response, "ETag");
+}
+
+// An encoded answer is another representation: a tag of the plain one must not go with it.
+void SetEncoded(Response& response, ContentCoding coding, std::string encoded) {
+  response.body = std::move(encoded);
+  std::erase_if(response.headers, [](const auto& header) { return header.first == "ETag"; });
+  response.headers.emplace_back("Content-Encoding", ContentCodingName(coding));
 }
 
 }  // namespace
@@ -40,17 +48,18 @@ std::optional<HttpError> CheckAcceptedCodings(const RequestHead& head) {
 }
 
 Task<void> EncodeAnswer(const RequestContext& context, Response& response) {
-  if (!MayEncode(context, response)) co_return;
-  response.headers.emplace_back("Vary", "Accept-Encoding");
+  if (HasHeader(response, "Content-Encoding")) co_return;
   const CodingChoice choice = ChooseCoding(context.head.Header("accept-encoding"));
+  const bool worth = IsWorthEncoding(context, response);
+  if (!worth && choice.identity) co_return;
+  response.headers.emplace_back("Vary", "Accept-Encoding");
   const std::size_t least = choice.identity ? kMinBytes : 1;
   if (choice.best == ContentCoding::kIdentity || response.payload().size() < least) co_return;
   Deflater deflater(choice.best, response.payload());
   while (deflater.Step()) co_await YieldThread();
   std::string encoded = deflater.Take();
   if (choice.identity && encoded.size() >= response.payload().size()) co_return;
-  response.body = std::move(encoded);
-  response.headers.emplace_back("Content-Encoding", ContentCodingName(choice.best));
+  SetEncoded(response, choice.best, std::move(encoded));
 }
 
 }  // namespace xcloud

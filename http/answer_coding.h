@@ -3,6 +3,8 @@
 // What is compressed: answers of 200 with text, JSON or tensors of 1 KiB or more. Not errors, nor
 // what carries an ETag, which would have to differ by coding. Below /v2 only /infer: tritonclient's
 // asyncio client accepts codings with every request and decodes them only there.
+// Who refuses the plain answer ("identity;q=0") gets every answer of an endpoint compressed, then
+// without its ETag; only refusals before that (404, 405, 403 of /admin) come plain.
 // Threads: the connection's io thread, which serves others between two slices of the work.
 #pragma once
 

@@ -14,9 +14,6 @@ bool IsBelow(std::string_view path, std::string_view root) {
 // TorchServe's names for what went wrong.
 std::string_view TorchServeType(int status) {
   switch (status) {
-    case 400:
-    case 415:
-      return "BadRequestException";
     case 404:
       return "ModelNotFoundException";
     case 405:
@@ -26,10 +23,11 @@ std::string_view TorchServeType(int status) {
     case 429:
     case 503:
       return "ServiceUnavailableException";
+    case 408:
     case 504:
       return "RequestTimeoutException";
     default:
-      return "InternalServerException";
+      return status < 500 ? "BadRequestException" : "InternalServerException";
   }
 }
 
@@ -52,7 +50,6 @@ std::string WriteError(const HttpError& error, Duration elapsed, ErrorForm form,
     case ErrorForm::kXCloud:
       json.Key("code").Integer(error.code).Key("msg").String(error.message).Key("data").Null();
       json.Key("elapse").Fixed(std::chrono::duration<double>(elapsed).count(), 6);
-      if (!trace_id.empty()) json.Key("trace_id").String(trace_id);
       break;
     case ErrorForm::kProtocol:
       json.Key("error").String(error.message);
@@ -62,6 +59,7 @@ std::string WriteError(const HttpError& error, Duration elapsed, ErrorForm form,
       json.Key("message").String(error.message);
       break;
   }
+  if (!trace_id.empty()) json.Key("trace_id").String(trace_id);
   json.EndObject();
   return body;
 }

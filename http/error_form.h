@@ -1,10 +1,10 @@
 // ErrorForm: how an error is written as JSON. Each front door has its own clients, and each of
 // those reads only its own form.
 //
-//   kXCloud      {"code":N,"msg":"...","data":null,"elapse":s}, with "trace_id":"..." at its end
-//                where the request carried a traceparent
+//   kXCloud      {"code":N,"msg":"...","data":null,"elapse":s}
 //   kProtocol    {"error":"..."}: the Open Inference Protocol, below /v2
 //   kTorchServe  {"code":404,"type":"ModelNotFoundException","message":"..."}
+// Each with "trace_id":"..." at its end where the request carried a traceparent.
 // Thread safety: pure functions; any thread.
 #pragma once
 

@@ -9,6 +9,7 @@
 #include "http/acceptor.h"
 #include "http/fetch/photo_fetcher.h"
 #include "http/io_worker.h"
+#include "http/long_work.h"
 #include "http/page_store.h"
 #include "http/router.h"
 #include "http/server_state.h"
@@ -63,6 +64,7 @@ struct HttpServer::Impl {
   const FetchSeams seams;
   const Router router;
   const PageStore pages{WebAssets()};
+  LongWork long_work;
   ServerState state;
   std::unique_ptr<PhotoFetcher> fetcher;
   std::vector<std::unique_ptr<IoWorker>> workers;
@@ -96,6 +98,7 @@ Status HttpServer::Start() {
   if (!fetcher.ok()) return fetcher.status();
   impl_->fetcher = *std::move(fetcher);
   impl_->state.fetcher = impl_->fetcher.get();
+  impl_->state.long_work = &impl_->long_work;
   for (std::size_t i = 0; i < WorkerCount(impl_->state.config); ++i) {
     impl_->workers.push_back(std::make_unique<IoWorker>(impl_->state, i));
   }
@@ -120,6 +123,10 @@ Status HttpServer::Ready() const {
   return impl_->state.Ready();
 }
 
+LongWork& HttpServer::long_work() {
+  return impl_->long_work;
+}
+
 void HttpServer::BeginDrain() {
   MutexLock lock(impl_->mutex);
   impl_->state.draining.store(true);
@@ -140,6 +147,7 @@ void HttpServer::Stop() {
   if (impl_->fetcher != nullptr) impl_->fetcher->Stop();
   for (const auto& worker : impl_->workers) worker->Abort();
   for (const auto& worker : impl_->workers) worker->Join();
+  impl_->long_work.Stop();
   // Last: a drain can be watched to its end.
   if (impl_->metrics_server != nullptr) impl_->metrics_server->Stop();
 }

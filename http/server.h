@@ -30,6 +30,8 @@
 
 namespace xcloud {
 
+class LongWork;
+
 class HttpServer {
  public:
   // Copies the configs; the others must outlive the server. Photos by URL are off by default; tests
@@ -58,6 +60,8 @@ class HttpServer {
   void BeginDrain();
   // Waits until every connection has ended. False when `until` came first.
   bool WaitDrained(TimePoint until);
+  // Where JSON of many numbers is read and written. Tests keep its threads busy.
+  LongWork& long_work();
   // Cuts what is left (their requests are cancelled) and joins the threads.
   void Stop();
 

@@ -23,6 +23,8 @@
 
 namespace xcloud {
 
+class LongWork;
+
 struct ServerState {
   const ServerConfig config;
   InferenceService& service;
@@ -35,6 +37,7 @@ struct ServerState {
   ConnectionCount connections;
   ConnectionCount refusals;           // over-limit connections that are being told so
   PhotoFetcher* fetcher = nullptr;    // set before the first connection, then never null
+  LongWork* long_work = nullptr;      // likewise
   std::atomic<bool> draining{false};  // set once: no new connections, answers close theirs
 
   // OK when a load balancer should send requests here.

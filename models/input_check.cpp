@@ -8,13 +8,17 @@
 #include <string_view>
 #include <vector>
 
+#include "core/shown_text.h"
 #include "models/signature.h"
 
 namespace xcloud {
 namespace {
 
+constexpr std::size_t kMaxListed = 16;
+
+// A caller's name, which may be of any length.
 std::string Quoted(std::string_view name) {
-  return "'" + std::string(name) + "'";
+  return ShownName(name);
 }
 
 // "for input 'image' for model 'imagenet'".
@@ -25,7 +29,12 @@ std::string About(const Tensor& input, const ModelDefinition& model) {
 template <class Range>
 std::string Names(const Range& range) {
   std::string text = "[";
-  for (const auto& one : range) text += (text.size() > 1 ? "," : "") + Quoted(one.name);
+  std::size_t listed = 0;
+  for (const auto& one : range) {
+    if (listed == kMaxListed) return text + ",...]";
+    text += (listed > 0 ? "," : "") + Quoted(one.name);
+    ++listed;
+  }
   return text + "]";
 }
 

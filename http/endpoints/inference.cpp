@@ -45,16 +45,7 @@ TimePoint GiveUpAt(const RequestContext& context, const InferOptions& options,
 }
 
 std::optional<HttpError> ErrorOf(const CallOutcome& outcome) {
-  switch (outcome.kind) {
-    case CallOutcome::Kind::kTooLate:
-      return MakeHttpError(504, "the answer was not ready by the deadline");
-    case CallOutcome::Kind::kClientGone:
-      return MakeHttpError(kStatusClientGone, "the client closed the connection");
-    case CallOutcome::Kind::kStopping:
-      return MakeHttpError(503, "the server is stopping");
-    case CallOutcome::Kind::kAnswered:
-      break;
-  }
+  if (outcome.kind != CallOutcome::Kind::kAnswered) return ErrorOf(outcome.kind);
   if (outcome.result.status.ok()) return std::nullopt;
   return ToHttpError(outcome.result.status);
 }
@@ -136,6 +127,29 @@ InferenceRequest MakeRequest(const RequestContext& context, const InferOptions& 
   request.received = context.worker.server.clock.Now();
   request.deadline = DeadlineOf(context, options, info);
   return request;
+}
+
+TimePoint PatienceOf(const RequestContext& context, const InferOptions& options,
+                     const ServiceInfo& info) {
+  const Deadline deadline = DeadlineOf(context, options, info);
+  const ServerState& server = context.worker.server;
+  const std::chrono::milliseconds limit(server.config.answer_timeout_ms);
+  const bool named = options.deadline_ms.has_value() || info.latency_goal > Duration{};
+  return named ? deadline.when() : std::min(deadline.when(), server.clock.Now() + limit);
+}
+
+std::optional<HttpError> ErrorOf(WaitEnd end) {
+  switch (end) {
+    case WaitEnd::kTooLate:
+      return MakeHttpError(504, "the answer was not ready by the deadline");
+    case WaitEnd::kClientGone:
+      return MakeHttpError(kStatusClientGone, "the client closed the connection");
+    case WaitEnd::kStopping:
+      return MakeHttpError(503, "the server is stopping");
+    case WaitEnd::kAnswered:
+      break;
+  }
+  return std::nullopt;
 }
 
 Task<CallAnswer> AskService(RequestContext& context, const InferOptions& options,

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/inference_service.h"
+#include "http/completion_wait.h"
 #include "http/endpoints/infer_options.h"
 #include "http/request_context.h"
 #include "http/status_mapping.h"
@@ -42,6 +43,14 @@ std::optional<HttpError> AdmitCall(RequestContext& context, const InferOptions& 
 // The request's ids, options and times; the door adds the photo or the tensors.
 InferenceRequest MakeRequest(const RequestContext& context, const InferOptions& options,
                              const ServiceInfo& info);
+
+// The instant after which nobody waits for work on the request: the deadline, else
+// answer_timeout_ms from now.
+TimePoint PatienceOf(const RequestContext& context, const InferOptions& options,
+                     const ServiceInfo& info);
+
+// What a wait that ended without an answer is answered with. Nothing for kAnswered.
+std::optional<HttpError> ErrorOf(WaitEnd end);
 
 struct CallAnswer {
   std::optional<HttpError> error;  // else `result` is an answer

@@ -3,20 +3,26 @@
 //
 // Refusals in order of what they cost: model, version, type and length from the header; then the
 // service is asked; then the body is read, and what it says is checked.
+#include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "http/answer_json.h"
 #include "http/endpoints/endpoints.h"
 #include "http/endpoints/inference.h"
+#include "http/long_work.h"
 #include "http/media_type.h"
 #include "http/v2/infer_answer.h"
 #include "http/v2/infer_request.h"
+#include "http/v2/model_lookup.h"
 
 namespace xcloud {
 namespace {
 
 constexpr std::string_view kLengthHeader = "inference-header-content-length";
+// JSON that is read on the io thread: at most 1.6 ms of it (25 ms a MB of short numbers).
+constexpr std::size_t kMaxQuickJson = 64 * 1024;
 
 // This door's log rows repeat the HTTP status; code 1, a bad image, is XCloud's own.
 Response Refuse(RequestContext& context, HttpError error) {
@@ -24,18 +30,28 @@ Response Refuse(RequestContext& context, HttpError error) {
   return RefuseCall(context, error);
 }
 
-HttpError UnknownModel(const std::string& name, const std::string& version) {
-  const std::string which = version.empty() ? "" : " version " + version;
-  return MakeHttpError(404, "Request for unknown model: '" + name + "'" + which + " is not found");
+// In the words that Triton's clients know.
+std::string TooLargeWords(std::uint64_t limit, std::string_view key) {
+  return "the request body exceeds the maximum allowed input size of " + std::to_string(limit) +
+         " bytes. Use --http-max-input-size to increase the limit. (Here: [server] " +
+         std::string(key) + ".)";
 }
 
-// The limit of this door, refused in the words that Triton's clients know; 413 and not its 400.
+HttpError TooLargeJson(std::uint64_t limit) {
+  return MakeHttpError(413, TooLargeWords(limit, "v2_json_limit_bytes"));
+}
+
+// The limits of this door; 413 and not Triton's 400. Without a length in the header the body is
+// JSON, of which less is taken.
 void LimitBody(RequestContext& context) {
-  const auto bytes = static_cast<std::uint64_t>(context.server().config.v2_body_limit_bytes);
-  context.body.LimitTo(bytes, "the request body exceeds the maximum allowed input size of " +
-                                  std::to_string(bytes) +
-                                  " bytes. Use --http-max-input-size to increase the limit. (Here: "
-                                  "[server] v2_body_limit_bytes.)");
+  const ServerConfig& config = context.server().config;
+  auto limit = static_cast<std::uint64_t>(config.v2_body_limit_bytes);
+  std::string_view key = "v2_body_limit_bytes";
+  if (!context.head.Has(kLengthHeader) && config.v2_json_limit_bytes < config.v2_body_limit_bytes) {
+    limit = static_cast<std::uint64_t>(config.v2_json_limit_bytes);
+    key = "v2_json_limit_bytes";
+  }
+  context.body.LimitTo(limit, TooLargeWords(limit, key));
 }
 
 // Clients send whatever their library makes of bytes, so only what cannot be meant is refused.
@@ -53,9 +69,6 @@ std::optional<HttpError> CheckType(const RequestHead& head) {
 
 std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& info,
                                    InferOptions& options) {
-  if (!options.version.empty() && !info.version.empty() && options.version != info.version) {
-    return UnknownModel(info.name, options.version);
-  }
   if (auto error = CheckType(context.head)) return error;
   const Status status = ApplyInferHeaders(context.head, options);
   if (!status.ok()) return MakeHttpError(400, status.message());
@@ -63,15 +76,38 @@ std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& i
   return AdmitCall(context, options, info);
 }
 
-Result<V2Request> Parse(const RequestContext& context, const SharedBytes& body,
-                        const ServiceInfo& info) {
+// The body's words into `request`, or why not. What is long is read beside the io thread.
+Task<std::optional<HttpError>> ReadRequest(RequestContext& context, const InferOptions& options,
+                                           const ServiceInfoPtr& info, SharedBytes body,
+                                           V2Request& request) {
   std::optional<std::size_t> json_bytes;
   if (context.head.Has(kLengthHeader)) {
     const auto length = ParseInferenceHeaderLength(context.head.Header(kLengthHeader), body.size());
-    if (!length.ok()) return length.status();
+    if (!length.ok()) co_return ToHttpError(length.status());
     json_bytes = *length;
   }
-  return ParseV2Request(body, json_bytes, info, context.body.limit_bytes());
+  const ServerConfig& config = context.server().config;
+  const std::size_t json_size = json_bytes.value_or(body.size());
+  const auto json_limit = static_cast<std::uint64_t>(config.v2_json_limit_bytes);
+  if (json_size > json_limit) co_return TooLargeJson(json_limit);
+  const TimePoint give_up_at = PatienceOf(context, options, *info);
+  std::function<Result<V2Request>()> read =
+      [body = std::move(body), json_bytes, info,
+       limit = static_cast<std::uint64_t>(config.v2_body_limit_bytes)] {
+        return ParseV2Request(body, json_bytes, *info, limit);
+      };
+  std::optional<Result<V2Request>> parsed;
+  if (json_size <= kMaxQuickJson) {
+    parsed = read();
+  } else {
+    WaitOutcome<Result<V2Request>> waited = co_await WorkAside<V2Request>(
+        context.worker, context.connection, give_up_at, std::move(read));
+    if (!waited.value) co_return ErrorOf(waited.end);
+    parsed = std::move(waited.value);
+  }
+  if (!parsed->ok()) co_return ToHttpError(parsed->status());
+  request = **std::move(parsed);
+  co_return std::nullopt;
 }
 
 // What the body says, where the headers did not say it before.
@@ -80,24 +116,40 @@ void ApplyBody(const V2Request& request, InferOptions& options) {
   if (!options.priority) options.priority = request.priority;
 }
 
-Response Answer(RequestContext& context, const V2Request& request, const ServiceInfo& info,
-                const InferenceResult& result) {
-  auto response = WriteV2Answer(request, info, result);
-  if (!response.ok()) return Refuse(context, ToHttpError(response.status()));
-  response->headers.emplace_back("Server-Timing", ServerTiming(result.stages));
-  return *std::move(response);
+// The answer; one of many numbers is written beside the io thread.
+Task<Response> WriteAnswer(RequestContext& context, const InferOptions& options,
+                           const ServiceInfoPtr& info, V2Request request, InferenceResult result) {
+  const std::string timing = ServerTiming(result.stages);
+  const TimePoint give_up_at = PatienceOf(context, options, *info);
+  const bool is_long = IsLongV2Answer(request, result);
+  std::function<Result<Response>()> write = [request = std::move(request), info,
+                                             result = std::move(result)] {
+    return WriteV2Answer(request, *info, result);
+  };
+  std::optional<Result<Response>> written;
+  if (!is_long) {
+    written = write();
+  } else {
+    WaitOutcome<Result<Response>> waited = co_await WorkAside<Response>(
+        context.worker, context.connection, give_up_at, std::move(write));
+    if (!waited.value) co_return Refuse(context, *ErrorOf(waited.end));
+    written = std::move(waited.value);
+  }
+  if (!written->ok()) co_return Refuse(context, ToHttpError(written->status()));
+  Response response = **std::move(written);
+  response.headers.emplace_back("Server-Timing", timing);
+  co_return response;
 }
 
 }  // namespace
 
 Task<Response> HandleV2Infer(RequestContext& context) {
   BeginCall(context, "v2/" + context.parameter);
-  const ServiceInfoPtr info = FindService(context, context.parameter);
+  ServiceInfoPtr info;
+  if (const auto error = FindModel(context, info)) co_return Refuse(context, *error);
+  context.call_record->model = info->name;
   InferOptions options;
   options.version = context.parameter2;
-  if (info == nullptr) {
-    co_return Refuse(context, UnknownModel(context.parameter, options.version));
-  }
   if (const auto error = CheckHead(context, *info, options)) {
     co_return Refuse(context, *error);
   }
@@ -105,16 +157,19 @@ Task<Response> HandleV2Infer(RequestContext& context) {
   const std::optional<HttpError> unread =
       co_await context.body.ReadAll(body, DeadlineOf(context, options, *info));
   if (unread) co_return Refuse(context, *unread);
-  auto parsed = Parse(context, body, *info);
-  if (!parsed.ok()) co_return Refuse(context, ToHttpError(parsed.status()));
-  ApplyBody(*parsed, options);
+  V2Request parsed;
+  const std::optional<HttpError> unparsed =
+      co_await ReadRequest(context, options, info, std::move(body), parsed);
+  if (unparsed) co_return Refuse(context, *unparsed);
+  ApplyBody(parsed, options);
   InferenceRequest request = MakeRequest(context, options, *info);
   request.answer = AnswerKind::kTensors;
-  request.inputs = std::move(parsed->inputs);
-  body = {};  // from here on the inputs alone hold its buffer
-  const CallAnswer answer = co_await AskService(context, options, *info, std::move(request));
+  request.inputs = std::move(parsed.inputs);
+  CallAnswer answer = co_await AskService(context, options, *info, std::move(request));
   if (answer.error) co_return Refuse(context, *answer.error);
-  co_return Answer(context, *parsed, *info, answer.result);
+  Response response =
+      co_await WriteAnswer(context, options, info, std::move(parsed), std::move(answer.result));
+  co_return response;
 }
 
 }  // namespace xcloud

@@ -277,7 +277,9 @@ void Writer::WriteItem(const AnswerForm& form) {
   if (!form.index_key.empty()) {
     json_.Key(form.index_key).BeginObject().Key("type").String("integer");
     json_.Key("minimum").Integer(-1).Key("description");
-    json_.String("Row of the label, from 0; -1 where none is likely enough.").EndObject();
+    const std::string first = std::to_string(form.index_base);
+    json_.String("Row of the label, from " + first + "; -1 where none is likely enough.");
+    json_.EndObject();
   }
   json_.Key(form.probability_key).BeginObject().Key("type").String("number");
   json_.Key("minimum").Integer(0).Key("maximum").Integer(1).EndObject();

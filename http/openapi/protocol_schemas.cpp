@@ -7,14 +7,18 @@ namespace {
 
 constexpr Component kSchemas[] = {
     {"ProtocolError", R"({
-      "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}})"},
+      "type": "object",
+      "required": ["error"],
+      "properties": {"error": {"type": "string"}, "trace_id": {"type": "string"}}
+    })"},
     {"TorchServeError", R"({
       "type": "object",
       "required": ["code", "type", "message"],
       "properties": {
         "code": {"type": "integer"},
         "type": {"type": "string"},
-        "message": {"type": "string"}
+        "message": {"type": "string"},
+        "trace_id": {"type": "string"}
       }
     })"},
     {"ServerMetadata", R"({

@@ -78,7 +78,21 @@ void WriteTensorHead(const Written& written, JsonWriter& json) {
   json.Key("parameters").BeginObject().Key("binary_data_size").Integer(bytes).EndObject();
 }
 
+// Of BYTES: about as much work as a number. An element takes four bytes at least.
+constexpr std::size_t kBytesOfWork = 8;
+
 }  // namespace
+
+bool IsLongV2Answer(const V2Request& request, const InferenceResult& result) {
+  std::size_t numbers = 0;
+  for (const Tensor& tensor : result.outputs) {
+    const V2Output* asked = FindAsked(request, tensor.name);
+    const bool binary = asked == nullptr ? request.binary_outputs : asked->binary;
+    const std::size_t size = ElementSize(tensor.type);
+    if (!binary) numbers += tensor.data.size() / (size == 0 ? kBytesOfWork : size);
+  }
+  return numbers > kMaxQuickNumbers;
+}
 
 Result<Response> WriteV2Answer(const V2Request& request, const ServiceInfo& info,
                                const InferenceResult& result) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "core/shown_text.h"
 #include "http/v2/tensor_json.h"
 
 namespace xcloud {
@@ -46,8 +47,8 @@ Result<std::vector<std::int64_t>> ReadShape(const JsonValue& input, const std::s
       return Unparsed("shape", "attempt to access JSON non-unsigned-integer as unsigned-integer");
     }
     if (size > kMaxElements) {
-      return Invalid("invalid shape for input '" + name +
-                     "': shape contains one or more invalid dimensions");
+      return Invalid("invalid shape for input " + ShownName(name) +
+                     ": shape contains one or more invalid dimensions");
     }
     shape.push_back(static_cast<std::int64_t>(size));
   }
@@ -64,12 +65,12 @@ Result<Extent> ExtentOf(const Tensor& tensor) {
   const auto elements = ElementCount(tensor.shape);
   if (!elements || *elements > kMaxElements) {
     return Invalid(
-        "invalid shape for input '" + tensor.name + "': shape " + ShapeText(tensor.shape) +
+        "invalid shape for input " + ShownName(tensor.name) + ": shape " + ShapeText(tensor.shape) +
         " causes total element count to exceed maximum size of " + std::to_string(kMaxElements));
   }
   const std::size_t size = ElementSize(tensor.type);
   if (size > 1 && *elements > kMaxElements / size) {
-    return Invalid("byte size overflow for input '" + tensor.name + "': element count (" +
+    return Invalid("byte size overflow for input " + ShownName(tensor.name) + ": element count (" +
                    std::to_string(*elements) + ") * data type size (" + std::to_string(size) +
                    ") exceeds maximum allowed size (" + std::to_string(kMaxElements) + ")");
   }
@@ -135,11 +136,12 @@ Result<Tensor> InputReader::Read(const JsonValue& input, bool only) {
   if (!datatype.ok()) return datatype.status();
   const auto type = ParseDataType(*datatype);
   if (!type) {
-    return Invalid("invalid datatype for input '" + *name + "': '" + datatype->substr(0, 40) + "'");
+    return Invalid("invalid datatype for input " + ShownName(*name) + ": '" +
+                   datatype->substr(0, 40) + "'");
   }
   auto shape = ReadShape(input, *name);
   if (!shape.ok()) return shape.status();
-  Status status = CheckV2Parameters(input.Find("parameters"), "input '" + *name + "'");
+  Status status = CheckV2Parameters(input.Find("parameters"), "input " + ShownName(*name));
   if (!status.ok()) return status;
   Tensor tensor{*std::move(name), *type, *std::move(shape), {}};
   status = TakeData(input, only, tensor);
@@ -166,7 +168,7 @@ Status InputReader::TakeBinary(std::uint64_t bytes, Tensor& tensor) {
         "'binary_data_size' when passing inputs in binary data format");
   }
   if (bytes > rest_.size()) {
-    return Invalid("unexpected size for input '" + tensor.name + "', expecting " +
+    return Invalid("unexpected size for input " + ShownName(tensor.name) + ", expecting " +
                    std::to_string(bytes - rest_.size()) + " additional bytes for model '" +
                    std::string(source_.model) + "'");
   }
@@ -197,13 +199,13 @@ Status InputReader::TakeJson(std::size_t offset, Tensor& tensor) {
   if (!HasJsonForm(tensor.type)) {
     return Invalid("receiving " + std::string(DataTypeName(tensor.type)) +
                    " data via JSON is not supported. Please use the binary data format for input " +
-                   tensor.name);
+                   ShownText(tensor.name));
   }
   const auto extent = ExtentOf(tensor);
   if (!extent.ok()) return extent.status();
   const std::uint64_t left = source_.limit_bytes - made_bytes_;
   if (extent->bytes > left) {
-    return Invalid("JSON input '" + tensor.name + "' has a byte_size (" +
+    return Invalid("JSON input " + ShownName(tensor.name) + " has a byte_size (" +
                    std::to_string(extent->bytes) +
                    " bytes) that exceeds the maximum allowed value of " + std::to_string(left) +
                    " bytes. Use --http-max-input-size to increase the limit.");
@@ -217,7 +219,7 @@ Status InputReader::TakeJson(std::size_t offset, Tensor& tensor) {
 
 // Walks the lengths; nothing is allocated for what a caller merely claims.
 Status CheckBytesElements(const Tensor& tensor, std::uint64_t expected, std::string_view model) {
-  const std::string of = " for inference input '" + tensor.name + "'";
+  const std::string of = " for inference input " + ShownName(tensor.name);
   std::string_view rest = tensor.data.view();
   std::uint64_t count = 0;
   while (!rest.empty()) {
@@ -277,7 +279,7 @@ Status CheckTensorSize(const Tensor& tensor, std::string_view model) {
   if (!extent.ok()) return extent.status();
   if (tensor.type == DataType::kBytes) return CheckBytesElements(tensor, extent->elements, model);
   if (extent->bytes == tensor.data.size()) return Status::Ok();
-  return Invalid("input byte size mismatch for input '" + tensor.name + "' for model '" +
+  return Invalid("input byte size mismatch for input " + ShownName(tensor.name) + " for model '" +
                  std::string(model) + "'. Expected " + std::to_string(extent->bytes) + ", got " +
                  std::to_string(tensor.data.size()));
 }
@@ -295,8 +297,8 @@ Status CheckV2Parameters(const JsonValue* parameters, std::string_view of) {
     }
     if (value.As<JsonValue::Null>() != nullptr || value.As<JsonValue::Array>() != nullptr ||
         value.As<JsonValue::Object>() != nullptr) {
-      return Invalid("parameter '" + name +
-                     "' has invalid type. It should be either 'int', 'bool', or 'string'.");
+      return Invalid("parameter " + ShownName(name) +
+                     " has invalid type. It should be either 'int', 'bool', or 'string'.");
     }
   }
   return Status::Ok();
@@ -314,7 +316,7 @@ Result<std::vector<Tensor>> ReadV2Inputs(const JsonValue& request, const V2Input
     auto tensor = reader.Read(input, inputs->size() == 1);
     if (!tensor.ok()) return tensor.status();
     if (!names.insert(tensor->name).second) {
-      return Invalid("input '" + tensor->name + "' already exists in request");
+      return Invalid("input " + ShownName(tensor->name) + " already exists in request");
     }
     tensors.push_back(*std::move(tensor));
   }

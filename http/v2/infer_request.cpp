@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/shown_text.h"
 #include "http/v2/infer_inputs.h"
 #include "http/v2/json_document.h"
 
@@ -42,8 +43,8 @@ Status ReadParameter(const std::string& name, const JsonValue& value, V2Request&
     if (binary == nullptr) return NotA(name, "true or false");
     request.binary_outputs = *binary;
   } else if (name == "sequence_id" || name == "sequence_start" || name == "sequence_end") {
-    return Status::Unsupported("sequences are not supported: the parameter '" + name +
-                               "' cannot be met");
+    return Status::Unsupported("sequences are not supported: the parameter " + ShownName(name) +
+                               " cannot be met");
   } else if (name.starts_with("triton_")) {
     return Invalid(
         "parameter keys starting with 'triton_' are reserved for Triton usage and should not be "
@@ -86,7 +87,7 @@ Result<V2Output> ReadOutput(const JsonValue& value) {
   V2Output output;
   output.name = *name->As<std::string>();
   const JsonValue* parameters = value.Find("parameters");
-  Status status = CheckV2Parameters(parameters, "output '" + output.name + "'");
+  Status status = CheckV2Parameters(parameters, "output " + ShownName(output.name));
   if (status.ok() && parameters != nullptr) status = ReadOutputParameters(*parameters, output);
   if (!status.ok()) return status;
   return output;
@@ -104,14 +105,14 @@ Status ReadOutputs(const JsonValue& document, const ServiceInfo& info, V2Request
     auto output = ReadOutput(value);
     if (!output.ok()) return output.status();
     if (!names.insert(output->name).second) {
-      return Invalid("output '" + output->name + "' already exists in request");
+      return Invalid("output " + ShownName(output->name) + " already exists in request");
     }
     const bool known =
         std::any_of(info.outputs.begin(), info.outputs.end(),
                     [&](const TensorSpec& spec) { return spec.name == output->name; });
     if (!known) {
-      return Invalid("unexpected inference output '" + output->name + "' for model '" + info.name +
-                     "'");
+      return Invalid("unexpected inference output " + ShownName(output->name) + " for model '" +
+                     info.name + "'");
     }
     request.outputs.push_back(*std::move(output));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -54,11 +55,8 @@ std::string_view FormatOf(const TensorSpec& spec) {
 // Without the batch, which max_batch_size implies.
 void WriteDims(JsonWriter& json, const TensorSpec& spec) {
   json.Key("dims");
-  if (spec.dims.size() > 1) {
-    WriteNumbers(json, {spec.dims.begin() + 1, spec.dims.end()});
-  } else {
-    WriteNumbers(json, {1});
-  }
+  const std::ptrdiff_t batch = spec.dims.empty() ? 0 : 1;
+  WriteNumbers(json, {spec.dims.begin() + batch, spec.dims.end()});
 }
 
 void WriteConfigInputs(JsonWriter& json, const ServiceInfo& info) {

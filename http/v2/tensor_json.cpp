@@ -1,5 +1,6 @@
 #include "http/v2/tensor_json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -20,7 +21,14 @@ Status Unparsed(const std::string& why) {
 // What all types share: the array, the count, the bytes so far.
 class TensorSink : public JsonSink {
  public:
-  explicit TensorSink(const TensorJsonLimits& limits) : limits_(limits) {}
+  // `element_bytes`: of each of them; 0 = they differ. `text_bytes`: of the text that is left.
+  TensorSink(const TensorJsonLimits& limits, std::size_t element_bytes, std::size_t text_bytes)
+      : limits_(limits) {
+    // Exactly what it takes, unless the text is too short for it: an element and what parts it from
+    // the next are two bytes.
+    const std::uint64_t most = std::min<std::uint64_t>(limits.elements, text_bytes / 2 + 1);
+    data_.reserve(std::min<std::uint64_t>(most * element_bytes, limits.limit_bytes));
+  }
 
   bool Null() override { return WrongType(); }
   bool Bool(bool) override { return WrongType(); }
@@ -82,7 +90,8 @@ class TensorSink : public JsonSink {
 template <class T>
 class NumberSink final : public TensorSink {
  public:
-  NumberSink(const TensorJsonLimits& limits, DataType type) : TensorSink(limits), type_(type) {}
+  NumberSink(const TensorJsonLimits& limits, std::size_t text_bytes, DataType type)
+      : TensorSink(limits, sizeof(T), text_bytes), type_(type) {}
 
   bool Number(std::string_view text) override {
     T value{};
@@ -114,7 +123,8 @@ class NumberSink final : public TensorSink {
 
 class BoolSink final : public TensorSink {
  public:
-  using TensorSink::TensorSink;
+  BoolSink(const TensorJsonLimits& limits, std::size_t text_bytes)
+      : TensorSink(limits, 1, text_bytes) {}
   bool Bool(bool value) override { return Append(value ? "\1" : "\0", 1); }
   bool Number(std::string_view text) override {
     if (text != "0" && text != "1") return WrongType();
@@ -129,7 +139,8 @@ class BoolSink final : public TensorSink {
 
 class BytesSink final : public TensorSink {
  public:
-  using TensorSink::TensorSink;
+  BytesSink(const TensorJsonLimits& limits, std::size_t text_bytes)
+      : TensorSink(limits, 0, text_bytes) {}
   bool String(std::string_view text) override {
     element_.clear();
     AppendBytesElement(element_, text);
@@ -144,8 +155,9 @@ class BytesSink final : public TensorSink {
 };
 
 template <class Sink, class... Args>
-Result<std::string> ReadWith(std::string_view text, std::size_t offset, Args... args) {
-  Sink sink(args...);
+Result<std::string> ReadWith(std::string_view text, std::size_t offset,
+                             const TensorJsonLimits& limits, Args... args) {
+  Sink sink(limits, text.size() - offset, args...);
   return sink.Finish(WalkJsonValue(text, offset, sink));
 }
 

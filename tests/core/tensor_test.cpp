@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "core/shown_text.h"
+
 namespace xcloud {
 namespace {
 
@@ -41,6 +43,21 @@ TEST(TensorTest, BytesElementsShareTheBufferTheyCameIn) {
   EXPECT_EQ((*elements)[0].data(), shared.data() + 4);
   EXPECT_TRUE((*elements)[1].empty());
   EXPECT_EQ((*elements)[2].size(), 2U);
+}
+
+TEST(TensorTest, TheTextOfAShapeIsBounded) {
+  EXPECT_EQ(ShapeText({}), "[]");
+  EXPECT_EQ(ShapeText({-1, 224, 3}), "[-1,224,3]");
+  EXPECT_EQ(ShapeText(std::vector<std::int64_t>(16, 1)), "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]");
+  EXPECT_EQ(ShapeText(std::vector<std::int64_t>(50'000, 1)),
+            "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,...]");
+}
+
+TEST(ShownTextTest, IsCutBetweenCharacters) {
+  EXPECT_EQ(ShownText("image"), "image");
+  EXPECT_EQ(ShownText(std::string(64, 'n')), std::string(64, 'n'));
+  EXPECT_EQ(ShownName(std::string(65, 'n')), "'" + std::string(64, 'n') + "...'");
+  EXPECT_EQ(ShownText(std::string(63, 'n') + "\u00e9"), std::string(63, 'n') + "...");
 }
 
 TEST(TensorTest, BytesElementsThatDoNotAddUpAreRefused) {

@@ -211,6 +211,16 @@ TEST_F(CompressionTest, WhoRefusesThePlainAnswerGetsItCompressedHoweverSmall) {
   EXPECT_EQ(small.status, 200);
   EXPECT_EQ(small.Header("content-encoding"), "gzip");
   EXPECT_EQ(Decode(ContentCoding::kGzip, small.body), "{\"live\":true}");
+  const std::string only_gzip = "Accept-Encoding: identity;q=0, gzip\r\n";
+  for (const std::string& request :
+       {Get("/", only_gzip), Get("/v2", only_gzip), Post("/v2/repository/index", only_gzip, ""),
+        PostImage("/cv/none", only_gzip)}) {
+    const RawReply reply = Ask(request);
+    EXPECT_EQ(reply.Header("content-encoding"), "gzip") << request;
+    EXPECT_EQ(reply.Header("vary"), "Accept-Encoding");
+    EXPECT_EQ(reply.Header("etag"), "") << "that of the plain page";
+    EXPECT_NE(Decode(ContentCoding::kGzip, reply.body), "not decoded");
+  }
   const RawReply none = Ask(Get("/livez", "Accept-Encoding: *;q=0\r\n"));
   ExpectError(none, 406, 406, "gzip");
   EXPECT_EQ(Ask(Get("/livez", "Accept-Encoding: br\r\n")).status, 200);

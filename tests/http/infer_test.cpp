@@ -205,8 +205,9 @@ TEST_F(InferTest, AnErrorNamesTheTraceThatItsRequestCarried) {
   EXPECT_EQ(error_with("/cv/none", "00-" + trace + "-b7ad6b7169203331-01")["trace_id"], trace);
   EXPECT_EQ(error_with("/nothing", "00-" + trace + "-b7ad6b7169203331-01")["trace_id"], trace);
   EXPECT_FALSE(error_with("/cv/none", "00-" + trace).contains("trace_id")) << "malformed";
-  EXPECT_FALSE(error_with("/v2/none", "00-" + trace + "-b7ad6b7169203331-01").contains("trace_id"))
-      << "another door's form";
+  EXPECT_EQ(error_with("/v2/none", "00-" + trace + "-b7ad6b7169203331-01")["trace_id"], trace);
+  EXPECT_EQ(error_with("/predictions/none", "00-" + trace + "-b7ad6b7169203331-01")["trace_id"],
+            trace);
 }
 
 TEST_F(InferTest, AnUnknownServiceIs404) {

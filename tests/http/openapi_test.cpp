@@ -173,6 +173,13 @@ TEST_F(OpenApiTest, HasEveryRouteOnceAndOnePathAService) {
   ExpectReferencesResolve(document, document);
 }
 
+TEST_F(OpenApiTest, InferTellsOfTheHeadersThatItReads) {
+  Start();
+  const std::string infer = Document()["paths"]["/v2/models/{model}/infer"]["post"].dump();
+  EXPECT_THAT(infer, HasSubstr("X-Deadline-Ms"));
+  EXPECT_THAT(infer, HasSubstr("X-Priority"));
+}
+
 TEST_F(OpenApiTest, AServiceHasItsOwnWordsItemsAndState) {
   ServiceInfo info;
   info.name = "plant";
@@ -184,6 +191,7 @@ TEST_F(OpenApiTest, AServiceHasItsOwnWordsItemsAndState) {
   info.answer.label_key = "name";
   info.answer.index_key = "id";
   info.answer.probability_key = "score";
+  info.answer.index_base = 1;
   service_.AddService(info);
   Start();
   const Json document = Document();
@@ -197,6 +205,8 @@ TEST_F(OpenApiTest, AServiceHasItsOwnWordsItemsAndState) {
   const Json item = ItemOf(document, "/cv/plant");
   EXPECT_EQ(item["required"], Json({"name", "id", "score"}));
   EXPECT_EQ(item["additionalProperties"], false);
+  EXPECT_THAT(item["properties"]["id"]["description"].get<std::string>(),
+              HasSubstr("Row of the label, from 1;"));
   EXPECT_EQ(ItemOf(document, "/cv/demo")["required"], Json({"category", "prob"}));
 }
 

@@ -94,6 +94,7 @@ TEST_F(TorchServeTest, RefusalsAreInTorchServesForm) {
   ExpectRefusal(Ask(Put("/predictions/none", "x")), 404, "ModelNotFoundException",
                 "Model not found: none");
   ExpectRefusal(Ask(Put("/predictions/demo", "")), 400, "BadRequestException", "empty");
+  ExpectRefusal(Ask(Get("/models", "Accept-Encoding: *;q=0\r\n")), 406, "BadRequestException", "");
   ExpectRefusal(Ask(PostForm("/predictions/demo", FormPart("note", "n") + end)), 400,
                 "BadRequestException", "'data'");
   ExpectRefusal(Ask(PostForm("/predictions/demo",

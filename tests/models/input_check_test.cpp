@@ -207,6 +207,16 @@ TEST_F(InputCheckTest, AnEchoModelTakesItsOwnInputsInAnyOrder) {
   EXPECT_EQ(Why({a, b}), "input 'B' batch size does not match other inputs for 'x'");
 }
 
+TEST_F(InputCheckTest, AMessageDoesNotRepeatWhatIsLong) {
+  const std::string name(1'000'000, 'n');
+  std::vector<Tensor> many;
+  for (int i = 0; i < 1000; ++i) many.push_back({name, DataType::kFp32, {1}, "abcd"});
+  EXPECT_LT(Why(many).size(), 2000U);
+  many.resize(1);
+  EXPECT_LT(Why(many).size(), 500U);
+  EXPECT_LT(Why({Image(DataType::kFp32, Shape(50'000, 1), "abcd")}).size(), 500U);
+}
+
 TEST_F(InputCheckTest, AnEchoModelTakesNoPhotosAndGivesNoLabels) {
   Echo({{"A", DataType::kInt32, {-1}}});
   InferenceRequest request;

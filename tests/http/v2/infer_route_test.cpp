@@ -113,7 +113,10 @@ TEST_F(InferRouteTest, NamesTheVersion) {
   ExpectRefused(Infer(kJson, "", "/v2/models/none/infer"), 404,
                 "Request for unknown model: 'none' is not found");
   ExpectRefused(Infer(kJson, "", "/v2/models/none/versions/1/infer"), 404,
-                "Request for unknown model: 'none' version 1 is not found");
+                "Request for unknown model: 'none' is not found");
+  ExpectRefused(Infer(kJson, "", "/v2/models/echo/versions/abc/infer"), 400,
+                "failed to get model version from specified version string 'abc'");
+  ExpectRefused(Infer(kJson, "", "/v2/models/..%2Fecho/infer"), 400, "path traversal");
 }
 
 TEST_F(InferRouteTest, RefusesWhatTheWordsAreWrongIn) {
@@ -223,6 +226,37 @@ TEST_F(InferRouteTest, RefusesWhatTheServiceRefuses) {
   service_.SetAdmit(Status::Ok());
   service_.answer.status = Status::InvalidArgument("expected 1 inputs but got 0");
   ExpectRefused(Infer(kJson), 400, "expected 1 inputs but got 0");
+}
+
+TEST_F(InferRouteTest, AMessageDoesNotRepeatANameOfAnyLength) {
+  Start();
+  const std::string name(1'000'000, 'n');
+  const std::string input = R"({"name":")" + name + R"(","shape":[1],"datatype":"FP32")";
+  std::string ones = "1";
+  for (int i = 0; i < 50'000; ++i) ones += ",1";
+  const std::string bodies[] = {
+      R"({"inputs":[)" + input + R"(,"data":[1,2]},)" + input + R"(,"data":[1]}]})",
+      R"({"inputs":[)" + input + R"(,"data":[1]},)" + input + R"(,"data":[1]}]})",
+      R"({"inputs":[)" + input + "}]}",
+      R"({"inputs":[)" + input + R"(,"parameters":{"binary_data_size":9}}]})",
+      R"({"inputs":[)" + input + R"(,"parameters":{")" + name + R"(":null}}]})",
+      R"({"inputs":[{"name":")" + name + R"(","shape":[-1],"datatype":"FP32"}]})",
+      R"({"inputs":[{"name":")" + name + R"(","shape":[1],"datatype":"FP16","data":[1]}]})",
+      R"({"inputs":[{"name":")" + name + R"(","shape":[1],"datatype":"none"}]})",
+      R"({"inputs":[{"name":")" + name + R"(","datatype":"FP64","shape":[)" + ones +
+          ",4294967296,4294967296]," + R"("data":[1]}]})",
+      R"({"inputs":[],"outputs":[{"name":")" + name + R"("}]})",
+      R"({"inputs":[],"outputs":[{"name":"y","parameters":{")" + name + R"(":null}}]})",
+      R"({"inputs":[],"parameters":{")" + name + R"(":[]}})",
+  };
+  for (const std::string& body : bodies) {
+    const RawReply reply = Infer(body);
+    EXPECT_EQ(reply.status, 400);
+    EXPECT_LT(reply.body.size(), 500U) << reply.body.substr(0, 200);
+    const RawReply binary = InferBinary(body, "12345678");
+    EXPECT_EQ(binary.status, 400);
+    EXPECT_LT(binary.body.size(), 500U) << binary.body.substr(0, 200);
+  }
 }
 
 TEST_F(InferRouteTest, LogsTheCall) {

@@ -46,6 +46,15 @@ std::string Write(DataType type, const std::vector<T>& values) {
   return out;
 }
 
+TEST(ReadTensorJsonTest, TakesTheMemoryOfTheTensorAndNoMore) {
+  std::string text = "[0";
+  for (int i = 1; i < 3000; ++i) text += ",0";
+  text += "]";
+  const auto data = Read(DataType::kFp64, text, 3000);
+  ASSERT_TRUE(data.ok());
+  EXPECT_EQ(data->capacity(), 24'000U);
+}
+
 // The range of T in and out, and one more on each side refused.
 template <class T>
 void CheckWhole(DataType type, const std::string& below, const std::string& above) {
