@@ -9,8 +9,6 @@
 namespace xcloud {
 namespace {
 
-// The budget is taken in steps of this as bytes come, never by what a header claims.
-constexpr std::uint64_t kGrowBytes = 256 * 1024;
 // An unread body of at most this is worth reading to keep the connection: most photos. A client
 // that is told 429 would otherwise pay for a new connection with each retry, and so would we.
 constexpr std::uint64_t kMaxDiscardBytes = 1 << 20;
@@ -112,15 +110,15 @@ Task<std::optional<HttpError>> BodyReader::ReadSized(SharedBytes& body) {
   std::size_t filled = early.copy(slot->data(), early.size());
   connection_.Consume(filled);
   store_.copied_bytes.Add(filled);
+  // The budget is taken as bytes come, never by what a header claims.
+  if (!share_.GrowTo(filled)) co_return NoRoom();
   while (filled < total) {
-    const std::uint64_t until = std::min<std::uint64_t>(total, filled + kGrowBytes);
-    if (!share_.GrowTo(until)) co_return NoRoom();
-    const std::size_t got = co_await connection_.ReadInto(slot->data() + filled, until - filled);
+    const std::size_t got = co_await connection_.ReadInto(slot->data() + filled, total - filled);
     if (got == 0) co_return Ended();
     filled += got;
     store_.direct_bytes.Add(got);
+    if (!share_.GrowTo(filled)) co_return NoRoom();
   }
-  if (!share_.GrowTo(total)) co_return NoRoom();
   body = SharedBytes(slot, {slot->data(), total});
   co_return std::nullopt;
 }

@@ -15,6 +15,16 @@ class BodyCopiesTest : public ServerFixture {
   std::uint64_t Bytes(const std::string& path) {
     return metrics_.GetCounter("xcloud_body_bytes_total", "", {{"path", path}}).value();
   }
+  // Where the photo of `request` lies when the service gets it.
+  const char* AddressOf(const std::string& request) {
+    RawClient client(port());
+    client.Send(request);
+    const HeldRequest held = service_.Take();
+    const char* address = held.request.image.data();
+    held.done(service_.answer);
+    EXPECT_EQ(client.Receive().status, 200);
+    return address;
+  }
   void ExpectReadInPlace(std::size_t body_bytes) {
     EXPECT_EQ(Bytes("direct") + Bytes("copied"), body_bytes);
     EXPECT_LE(Bytes("copied"), kHeaderBuffer);
@@ -38,6 +48,17 @@ TEST_F(BodyCopiesTest, APhotoInAFormIsNotCopiedOutOfIt) {
   ASSERT_EQ(reply.status, 200) << reply.body;
   ExpectReadInPlace(form.size());
   EXPECT_EQ(service_.requests().back().image, photo);
+}
+
+// A slot that was given back is taken again, so the second photo lies in the same memory, as far
+// behind its beginning as in the form.
+TEST_F(BodyCopiesTest, APhotoInAFormLiesWhereTheFormWasReadTo) {
+  service_.Hold();
+  Start();
+  const std::string photo(kPhotoBytes, 'p');
+  const char* slot = AddressOf(Post("/cv/demo", "Content-Type: image/jpeg\r\n", photo));
+  const std::string form = FormPart("image", photo, "a.jpg") + "--B--\r\n";
+  EXPECT_EQ(AddressOf(PostForm("/cv/demo", form)), slot + form.find(photo));
 }
 
 TEST_F(BodyCopiesTest, ChunksAreMovedOnce) {

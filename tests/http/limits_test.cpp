@@ -2,6 +2,7 @@
 // pipelining, dripping, Expect: 100-continue, and a process that is out of file descriptors.
 #include <sys/resource.h>
 
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -159,6 +160,20 @@ TEST_F(LimitsTest, WithoutAMinimumRateTheBodyTimeoutIsTheEnd) {
   client.Send(Head("/cv/demo", "Content-Length: 60\r\n") + std::string(20, 'x'));
   client.Send(std::string(20, 'x'));
   ExpectError(client.Receive(), 408, 408, "body");
+}
+
+TEST_F(LimitsTest, BodiesThatAreOnlyClaimedLeaveRoomForOneThatComes) {
+  config_.bodies_limit_bytes = 1 << 20;
+  Start();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 20; ++i) {
+    for (const char* beginning : {"", "x"}) {
+      clients.push_back(std::make_unique<RawClient>(port()));
+      clients.back()->Send(Head("/cv/demo", "Content-Length: 200000\r\n") + beginning);
+    }
+  }
+  EXPECT_EQ(Ask(Get("/livez")).status, 200) << "the heads were read";
+  EXPECT_EQ(Ask(Post("/cv/demo", "", std::string(200'000, 'x'))).status, 200);
 }
 
 TEST_F(LimitsTest, Expect100IsRefusedBeforeAny100) {
