@@ -62,7 +62,9 @@ class ConformanceTest(unittest.TestCase):
         here = pathlib.Path(__file__).resolve().parent
         environment = {**os.environ, 'SCHEMATHESIS_HOOKS': 'schemathesis_hooks',
                        'PYTHONPATH': str(here), 'PYTHONDONTWRITEBYTECODE': '1'}
-        command = [pathlib.Path(sys.executable).with_name('st'), '--config-file', config, 'run',
+        # By our interpreter: the script names the one of the place that it was installed in.
+        command = [sys.executable, pathlib.Path(sys.executable).with_name('st'),
+                   '--config-file', config, 'run',
                    self.server.url('/openapi.json'), '--checks', ','.join(CHECKS),
                    '--phases', 'examples,coverage,fuzzing', '--max-examples', MAX_EXAMPLES,
                    '--seed', SEED, '--generation-database', 'none', '--no-shrink',
