@@ -12,8 +12,6 @@ namespace {
 // An unread body of at most this is worth reading to keep the connection: most photos. A client
 // that is told 429 would otherwise pay for a new connection with each retry, and so would we.
 constexpr std::uint64_t kMaxDiscardBytes = 1 << 20;
-// Bodies leave within a latency goal or so.
-constexpr std::chrono::milliseconds kRetryAfterNoRoom{1000};
 
 }  // namespace
 
@@ -42,13 +40,6 @@ BodyReader::BodyReader(Connection& connection, const RequestHead& head, const Se
 HttpError BodyReader::TooLarge() const {
   if (!too_large_.empty()) return MakeHttpError(413, too_large_);
   return MakeHttpError(413, "the body is over " + std::to_string(limit_bytes_) + " bytes");
-}
-
-HttpError BodyReader::NoRoom() const {
-  HttpError error =
-      MakeHttpError(503, "the server holds as many bytes of bodies as it may; try again soon");
-  error.retry_after = kRetryAfterNoRoom;
-  return error;
 }
 
 void BodyReader::LimitReads() {
@@ -111,13 +102,13 @@ Task<std::optional<HttpError>> BodyReader::ReadSized(SharedBytes& body) {
   connection_.Consume(filled);
   store_.copied_bytes.Add(filled);
   // The budget is taken as bytes come, never by what a header claims.
-  if (!share_.GrowTo(filled)) co_return NoRoom();
+  if (!share_.GrowTo(filled)) co_return NoRoomFor("bodies");
   while (filled < total) {
     const std::size_t got = co_await connection_.ReadInto(slot->data() + filled, total - filled);
     if (got == 0) co_return Ended();
     filled += got;
     store_.direct_bytes.Add(got);
-    if (!share_.GrowTo(filled)) co_return NoRoom();
+    if (!share_.GrowTo(filled)) co_return NoRoomFor("bodies");
   }
   body = SharedBytes(slot, {slot->data(), total});
   co_return std::nullopt;
@@ -128,7 +119,7 @@ Task<std::optional<HttpError>> BodyReader::ReadChunked(SharedBytes& body) {
   std::string decoded;
   for (;;) {
     connection_.Consume(decoder.Feed(connection_.Buffered(), decoded));
-    if (!share_.GrowTo(decoded.size())) co_return NoRoom();
+    if (!share_.GrowTo(decoded.size())) co_return NoRoomFor("bodies");
     switch (decoder.state()) {
       case ChunkedDecoder::State::kDone:
         store_.copied_bytes.Add(decoded.size());
@@ -152,7 +143,7 @@ Task<std::optional<HttpError>> BodyReader::Decode(SharedBytes& body) {
   Inflater inflater(*coding_, body.view(), limit_bytes_, store_.pool);
   for (;;) {
     const Inflater::State state = inflater.Step();
-    if (!share_.GrowTo(body.size() + inflater.size())) co_return NoRoom();
+    if (!share_.GrowTo(body.size() + inflater.size())) co_return NoRoomFor("bodies");
     switch (state) {
       case Inflater::State::kDone:
         store_.copied_bytes.Add(inflater.size());

@@ -77,7 +77,6 @@ class BodyReader {
   // Replaces `body`, which is encoded, by what it says.
   Task<std::optional<HttpError>> Decode(SharedBytes& body);
   HttpError TooLarge() const;
-  HttpError NoRoom() const;
   // Until body_timeout_ms from now, longer for what comes, or the deadline.
   void LimitReads();
   // Why the connection gave no more bytes.

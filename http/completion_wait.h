@@ -9,12 +9,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "core/clock.h"
 #include "http/asio_types.h"
 #include "http/connection.h"
 #include "http/server_state.h"
+#include "http/status_mapping.h"
 
 namespace xcloud {
 
@@ -24,6 +26,10 @@ enum class WaitEnd {
   kClientGone,  // the connection closed first
   kStopping,    // the server cut the connection
 };
+
+// What a caller is told whose wait ended without the callback; `too_late`: in which words, when
+// time ran out. REQUIRES: end is not kAnswered.
+HttpError NotAnswered(WaitEnd end, std::string too_late);
 
 template <class T>
 struct WaitOutcome {

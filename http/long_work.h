@@ -84,4 +84,17 @@ Task<WaitOutcome<Result<X>>> WorkAside(WorkerState& worker, Connection& connecti
   co_return waited;
 }
 
+// As WorkAside where the work is long; what is not is done at once, on the io thread.
+template <class X>
+Task<WaitOutcome<Result<X>>> WorkAsideIf(bool is_long, WorkerState& worker, Connection& connection,
+                                         TimePoint give_up_at, std::function<Result<X>()> work) {
+  WaitOutcome<Result<X>> outcome;
+  if (is_long) {
+    outcome = co_await WorkAside<X>(worker, connection, give_up_at, std::move(work));
+  } else {
+    outcome.value = work();
+  }
+  co_return outcome;
+}
+
 }  // namespace xcloud

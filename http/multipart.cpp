@@ -115,6 +115,14 @@ Result<std::vector<Part>> ParseMultipart(std::string_view body, std::string_view
   }
 }
 
+Result<std::string> BoundaryOf(const MediaType& type) {
+  const std::string* boundary = type.Parameter("boundary");
+  if (boundary == nullptr || boundary->empty() || boundary->size() > kMaxBoundaryBytes) {
+    return Status::InvalidArgument("multipart/form-data needs a boundary of 1 to 70 characters");
+  }
+  return *boundary;
+}
+
 const Part* FindPart(const std::vector<Part>& parts, std::string_view name) {
   for (const Part& part : parts) {
     if (part.name == name) return &part;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "http/media_type.h"
 
 namespace xcloud {
 
@@ -25,6 +26,9 @@ struct Part {
 // InvalidArgument says what is wrong: a boundary that never comes, a part without its name, a body
 // that ends before the closing boundary, ...
 Result<std::vector<Part>> ParseMultipart(std::string_view body, std::string_view boundary);
+
+// The boundary of a multipart/form-data type; InvalidArgument when it has none that can be used.
+Result<std::string> BoundaryOf(const MediaType& type);
 
 // Null when no part has that name; the first when several have.
 const Part* FindPart(const std::vector<Part>& parts, std::string_view name);

@@ -43,6 +43,13 @@ HttpError MakeHttpError(int status, std::string message) {
   return {status, status, std::move(message), {}, {}};
 }
 
+HttpError NoRoomFor(std::string_view what) {
+  HttpError error = MakeHttpError(
+      503, "the server holds as many bytes of " + std::string(what) + " as it may; try again soon");
+  error.retry_after = std::chrono::seconds(1);  // they leave within a latency goal or so
+  return error;
+}
+
 HttpError BadImage(std::string message) {
   return {400, kCodeBadImage, std::move(message), {}, {}};
 }

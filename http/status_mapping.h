@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 #include "core/status.h"
 
@@ -35,6 +36,9 @@ HttpError ToHttpError(const Status& status);
 
 // A refusal of this room's own: the body code repeats the HTTP status.
 HttpError MakeHttpError(int status, std::string message);
+
+// 503: bodies_limit_bytes is used up; `what` the bytes are of: "bodies".
+HttpError NoRoomFor(std::string_view what);
 
 // 400 with body code 1.
 HttpError BadImage(std::string message);

@@ -36,16 +36,14 @@ void NoteResult(RequestContext& context, const InferenceResult& result) {
 
 // Without a deadline the scheduler goes by the model's patience; we wait only so long.
 TimePoint GiveUpAt(const RequestContext& context, const InferOptions& options,
-                   const ServiceInfo& info, const InferenceRequest& request) {
-  if (options.deadline_ms.has_value() || info.latency_goal > Duration{}) {
-    return request.deadline.when();
-  }
+                   const ServiceInfo& info, Deadline deadline, TimePoint from) {
+  if (options.deadline_ms.has_value() || info.latency_goal > Duration{}) return deadline.when();
   const std::chrono::milliseconds limit(context.worker.server.config.answer_timeout_ms);
-  return std::min(request.deadline.when(), request.received + limit);
+  return std::min(deadline.when(), from + limit);
 }
 
 std::optional<HttpError> ErrorOf(const CallOutcome& outcome) {
-  if (outcome.kind != CallOutcome::Kind::kAnswered) return ErrorOf(outcome.kind);
+  if (outcome.kind != CallOutcome::Kind::kAnswered) return NotAnswered(outcome.kind);
   if (outcome.result.status.ok()) return std::nullopt;
   return ToHttpError(outcome.result.status);
 }
@@ -131,25 +129,12 @@ InferenceRequest MakeRequest(const RequestContext& context, const InferOptions& 
 
 TimePoint PatienceOf(const RequestContext& context, const InferOptions& options,
                      const ServiceInfo& info) {
-  const Deadline deadline = DeadlineOf(context, options, info);
-  const ServerState& server = context.worker.server;
-  const std::chrono::milliseconds limit(server.config.answer_timeout_ms);
-  const bool named = options.deadline_ms.has_value() || info.latency_goal > Duration{};
-  return named ? deadline.when() : std::min(deadline.when(), server.clock.Now() + limit);
+  return GiveUpAt(context, options, info, DeadlineOf(context, options, info),
+                  context.worker.server.clock.Now());
 }
 
-std::optional<HttpError> ErrorOf(WaitEnd end) {
-  switch (end) {
-    case WaitEnd::kTooLate:
-      return MakeHttpError(504, "the answer was not ready by the deadline");
-    case WaitEnd::kClientGone:
-      return MakeHttpError(kStatusClientGone, "the client closed the connection");
-    case WaitEnd::kStopping:
-      return MakeHttpError(503, "the server is stopping");
-    case WaitEnd::kAnswered:
-      break;
-  }
-  return std::nullopt;
+HttpError NotAnswered(WaitEnd end) {
+  return NotAnswered(end, "the answer was not ready by the deadline");
 }
 
 Task<CallAnswer> AskService(RequestContext& context, const InferOptions& options,
@@ -159,7 +144,8 @@ Task<CallAnswer> AskService(RequestContext& context, const InferOptions& options
   if (request.deadline.Expired(request.received)) {
     outcome.kind = CallOutcome::Kind::kTooLate;
   } else {
-    const TimePoint give_up_at = GiveUpAt(context, options, info, request);
+    const TimePoint give_up_at =
+        GiveUpAt(context, options, info, request.deadline, request.received);
     outcome =
         co_await CallInference(context.worker, context.connection, std::move(request), give_up_at);
   }

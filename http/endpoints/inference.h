@@ -49,8 +49,8 @@ InferenceRequest MakeRequest(const RequestContext& context, const InferOptions& 
 TimePoint PatienceOf(const RequestContext& context, const InferOptions& options,
                      const ServiceInfo& info);
 
-// What a wait that ended without an answer is answered with. Nothing for kAnswered.
-std::optional<HttpError> ErrorOf(WaitEnd end);
+// What a wait that ended without an answer is answered with. REQUIRES: end is not kAnswered.
+HttpError NotAnswered(WaitEnd end);
 
 struct CallAnswer {
   std::optional<HttpError> error;  // else `result` is an answer

@@ -13,7 +13,6 @@
 namespace xcloud {
 namespace {
 
-constexpr std::size_t kMaxBoundaryBytes = 70;  // RFC 2046
 constexpr std::size_t kMaxOptionBytes = 1024;  // of one field that holds an option, as sent
 
 HttpError BadForm(const std::string& message) {
@@ -97,11 +96,9 @@ std::optional<HttpError> ReadPhotoBodyType(std::string_view content_type, PhotoB
   const auto parsed = ParseMediaType(content_type);
   if (!parsed) return BadForm("the Content-Type header is malformed");
   if (parsed->value == "multipart/form-data") {
-    const std::string* boundary = parsed->Parameter("boundary");
-    if (boundary == nullptr || boundary->empty() || boundary->size() > kMaxBoundaryBytes) {
-      return BadForm("multipart/form-data needs a boundary of 1 to 70 characters");
-    }
-    type = {PhotoForm::kMultipart, *boundary};
+    Result<std::string> boundary = BoundaryOf(*parsed);
+    if (!boundary.ok()) return BadForm(boundary.status().message());
+    type = {PhotoForm::kMultipart, *std::move(boundary)};
   } else if (parsed->value == "application/x-www-form-urlencoded") {
     type.form = PhotoForm::kUrlencoded;
   } else if (parsed->value == "application/json") {

@@ -13,9 +13,6 @@
 namespace xcloud {
 namespace {
 
-// Photos leave within a latency goal or so.
-constexpr std::chrono::milliseconds kRetryAfterNoRoom{1000};
-
 // Ends the download however the wait for it ends, also when the coroutine is destroyed.
 class Download {
  public:
@@ -41,26 +38,6 @@ class Download {
   bool ended_ = false;
 };
 
-HttpError ErrorOf(WaitEnd end) {
-  switch (end) {
-    case WaitEnd::kClientGone:
-      return MakeHttpError(kStatusClientGone, "the client closed the connection");
-    case WaitEnd::kStopping:
-      return MakeHttpError(503, "the server is stopping");
-    case WaitEnd::kTooLate:
-    case WaitEnd::kAnswered:
-      break;
-  }
-  return MakeHttpError(504, "the photo was not downloaded by the deadline");
-}
-
-HttpError NoRoom() {
-  HttpError error =
-      MakeHttpError(503, "the server holds as many bytes of photos as it may; try again soon");
-  error.retry_after = kRetryAfterNoRoom;
-  return error;
-}
-
 }  // namespace
 
 Task<std::optional<HttpError>> FetchPhoto(RequestContext& context, Deadline deadline,
@@ -75,9 +52,11 @@ Task<std::optional<HttpError>> FetchPhoto(RequestContext& context, Deadline dead
   };
   WaitOutcome<Result<std::string>> outcome = co_await WaitForCompletion<Result<std::string>>(
       context.worker, context.connection, give_up_at, begin);
-  if (!outcome.value) co_return ErrorOf(outcome.end);
+  if (!outcome.value) {
+    co_return NotAnswered(outcome.end, "the photo was not downloaded by the deadline");
+  }
   download.set_ended();
-  if (download.share()->refused()) co_return NoRoom();
+  if (download.share()->refused()) co_return NoRoomFor("photos");
   if (!outcome.value->ok()) co_return ToHttpError(outcome.value->status());
   share.Absorb(*download.share());
   source.photo = SharedBytes(*std::move(*outcome.value));

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "core/status.h"
+#include "http/v2/json_document.h"
 
 namespace xcloud {
 namespace {
 
-constexpr int kMaxDepth = 100;
 constexpr std::size_t kMaxPhotoFields = 64;  // empty ones beside the one that counts
 
 // What a member's value may be.
@@ -86,9 +86,8 @@ class Handler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Handler> 
   bool RootIsObject() { return depth_ > 0 || Fail(BadImage("the JSON body must be an object")); }
   bool Open(bool is_root) {
     if (!is_root && !Value(kOther, {})) return false;
-    if (++depth_ <= kMaxDepth) return true;
-    return Fail(BadImage("JSON nesting depth exceeds maximum allowed limit (" +
-                         std::to_string(kMaxDepth) + ")"));
+    if (++depth_ <= kMaxJsonDepth) return true;
+    return Fail(BadImage(std::string(kTooDeepJson)));
   }
   bool Close() {
     --depth_;

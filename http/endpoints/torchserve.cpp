@@ -19,8 +19,7 @@ namespace xcloud {
 namespace {
 
 constexpr int kTopK = 5;
-constexpr int kDecimals = 7;                   // of a float's precision
-constexpr std::size_t kMaxBoundaryBytes = 70;  // RFC 2046
+constexpr int kDecimals = 7;  // of a float's precision
 
 // The form's boundary; empty when the body is the photo.
 std::optional<HttpError> ReadBoundary(const RequestHead& head, std::string& boundary) {
@@ -29,11 +28,9 @@ std::optional<HttpError> ReadBoundary(const RequestHead& head, std::string& boun
   const auto type = ParseMediaType(header);
   if (!type) return MakeHttpError(400, "the Content-Type header is malformed");
   if (type->value != "multipart/form-data") return std::nullopt;
-  const std::string* found = type->Parameter("boundary");
-  if (found == nullptr || found->empty() || found->size() > kMaxBoundaryBytes) {
-    return MakeHttpError(400, "multipart/form-data needs a boundary of 1 to 70 characters");
-  }
-  boundary = *found;
+  Result<std::string> found = BoundaryOf(*type);
+  if (!found.ok()) return MakeHttpError(400, found.status().message());
+  boundary = *std::move(found);
   return std::nullopt;
 }
 

@@ -96,17 +96,11 @@ Task<std::optional<HttpError>> ReadRequest(RequestContext& context, const InferO
        limit = static_cast<std::uint64_t>(config.v2_body_limit_bytes)] {
         return ParseV2Request(body, json_bytes, *info, limit);
       };
-  std::optional<Result<V2Request>> parsed;
-  if (json_size <= kMaxQuickJson) {
-    parsed = read();
-  } else {
-    WaitOutcome<Result<V2Request>> waited = co_await WorkAside<V2Request>(
-        context.worker, context.connection, give_up_at, std::move(read));
-    if (!waited.value) co_return ErrorOf(waited.end);
-    parsed = std::move(waited.value);
-  }
-  if (!parsed->ok()) co_return ToHttpError(parsed->status());
-  request = **std::move(parsed);
+  WaitOutcome<Result<V2Request>> parsed = co_await WorkAsideIf<V2Request>(
+      json_size > kMaxQuickJson, context.worker, context.connection, give_up_at, std::move(read));
+  if (!parsed.value) co_return NotAnswered(parsed.end);
+  if (!parsed.value->ok()) co_return ToHttpError(parsed.value->status());
+  request = **std::move(parsed.value);
   co_return std::nullopt;
 }
 
@@ -126,17 +120,11 @@ Task<Response> WriteAnswer(RequestContext& context, const InferOptions& options,
                                              result = std::move(result)] {
     return WriteV2Answer(request, *info, result);
   };
-  std::optional<Result<Response>> written;
-  if (!is_long) {
-    written = write();
-  } else {
-    WaitOutcome<Result<Response>> waited = co_await WorkAside<Response>(
-        context.worker, context.connection, give_up_at, std::move(write));
-    if (!waited.value) co_return Refuse(context, *ErrorOf(waited.end));
-    written = std::move(waited.value);
-  }
-  if (!written->ok()) co_return Refuse(context, ToHttpError(written->status()));
-  Response response = **std::move(written);
+  WaitOutcome<Result<Response>> written = co_await WorkAsideIf<Response>(
+      is_long, context.worker, context.connection, give_up_at, std::move(write));
+  if (!written.value) co_return Refuse(context, NotAnswered(written.end));
+  if (!written.value->ok()) co_return Refuse(context, ToHttpError(written.value->status()));
+  Response response = **std::move(written.value);
   response.headers.emplace_back("Server-Timing", timing);
   co_return response;
 }

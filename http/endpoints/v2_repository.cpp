@@ -78,16 +78,6 @@ HttpError ControlError(const RequestContext& context, std::string_view verb, con
   return error;
 }
 
-HttpError NotWaitedFor(WaitEnd end) {
-  if (end == WaitEnd::kTooLate) {
-    return MakeHttpError(504, "it is not done yet and goes on: see the repository index");
-  }
-  if (end == WaitEnd::kClientGone) {
-    return MakeHttpError(kStatusClientGone, "the client closed the connection");
-  }
-  return MakeHttpError(503, "the server is stopping");
-}
-
 using Operation = Status (InferenceService::*)(std::string_view, StatusCallback);
 
 // Begins it and answers when it has ended.
@@ -101,7 +91,10 @@ Task<Response> Operate(RequestContext& context, std::string_view verb, Operation
   const TimePoint until = context.server().clock.Now() + kLongestOperation;
   const WaitOutcome<Status> outcome =
       co_await WaitForCompletion<Status>(context.worker, context.connection, until, begin);
-  if (!outcome.value) co_return context.Fail(NotWaitedFor(outcome.end));
+  if (!outcome.value) {
+    co_return context.Fail(
+        NotAnswered(outcome.end, "it is not done yet and goes on: see the repository index"));
+  }
   if (!outcome.value->ok()) co_return context.Fail(ControlError(context, verb, *outcome.value));
   co_return JsonResponse("{}");
 }

@@ -14,8 +14,7 @@ constexpr unsigned kParseFlags =
     rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag |
     rapidjson::kParseNanAndInfFlag | rapidjson::kParseNumbersAsStringsFlag;
 
-constexpr std::string_view kTooDeep = "JSON nesting depth exceeds maximum allowed limit (100)";
-static_assert(kMaxJsonDepth == 100, "kTooDeep names it");
+static_assert(kMaxJsonDepth == 100, "kTooDeepJson names it");
 
 // RapidJSON's events as ours, with the depth counted.
 class Adapter {
@@ -76,7 +75,7 @@ Status Walk(std::string_view text, std::size_t offset, JsonSink& sink) {
   Adapter adapter(stream, sink);
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, adapter);
   if (result.IsError()) {
-    if (adapter.too_deep()) return Status::InvalidArgument(std::string(kTooDeep));
+    if (adapter.too_deep()) return Status::InvalidArgument(std::string(kTooDeepJson));
     if (result.Code() == rapidjson::kParseErrorTermination) return sink.error();
     return Malformed(rapidjson::GetParseError_En(result.Code()), offset + result.Offset());
   }

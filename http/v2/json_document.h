@@ -23,6 +23,8 @@
 namespace xcloud {
 
 inline constexpr int kMaxJsonDepth = 100;  // Triton's HTTP_MAX_JSON_NESTING_DEPTH
+inline constexpr std::string_view kTooDeepJson =
+    "JSON nesting depth exceeds maximum allowed limit (100)";
 inline constexpr std::size_t kMaxJsonValues = 65'536;
 
 class JsonValue {
