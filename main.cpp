@@ -26,6 +26,7 @@
 #include "http/open_files.h"
 #include "http/server.h"
 #include "models/lane.h"
+#include "models/model_command.h"
 #include "models/model_definition.h"
 #include "models/model_server.h"
 #include "models/network.h"
@@ -210,6 +211,7 @@ int main(int argc, char** argv) {
   xcloud::ServeOptions serve;
   xcloud::AddServeCommand(app, serve, exit_code);
   xcloud::AddBenchCommand(app, exit_code);
+  xcloud::AddModelCommand(app, exit_code);
   app.add_subcommand("config", "Print every configuration key with default, range and effect")
       ->callback([] { std::cout << xcloud::DescribeConfig(); });
   app.add_subcommand("model-keys", "Print every key of a model.toml, likewise")->callback([] {

@@ -229,8 +229,9 @@ Status ModelServer::PublishLoaded(const Job& job, const RepositoryEntry& entry,
         upkeep.batching.emplace(entry.definition.batching, clock_.WallNow());
       }
       Service service = services()->find(name)->second;
-      service.info = MakeServiceInfo(entry, current, ServiceState::kReady, "");
       service.model = lease->Share();
+      service.info = WithBackend(*MakeServiceInfo(entry, current, ServiceState::kReady, ""),
+                                 service.model->backend);
       service.upstream = std::make_shared<std::atomic<std::size_t>>(0);
       Publish(name, std::move(service));
       replaced = std::exchange(upkeep.lease, std::move(lease));

@@ -89,6 +89,8 @@ class Device {
   virtual Duration hang_after() const { return {}; }
   // The device resizes: lanes want decoded images (NetworkItem::image) where these fit.
   virtual bool wants_decoded_images() const { return false; }
+  // Whose optimised variants it can run (models/optimize/host_key.h); empty = nobody's.
+  virtual std::string host_key() const { return {}; }
   // Called once on each lane's own threads before its first batch (thread counts, CUDA device).
   virtual void PrepareLaneThread() = 0;
 

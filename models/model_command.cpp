@@ -1,0 +1,13 @@
+#include "models/model_command.h"
+
+#include "models/optimize/optimize_command.h"
+
+namespace xcloud {
+
+void AddModelCommand(CLI::App& app, int& exit_code) {
+  CLI::App* model = app.add_subcommand("model", "Work on the models of a repository");
+  model->require_subcommand(1);
+  AddOptimizeCommand(*model, exit_code);
+}
+
+}  // namespace xcloud
