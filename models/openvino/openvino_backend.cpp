@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <optional>
@@ -18,6 +19,11 @@
 
 namespace xcloud {
 namespace {
+
+// TBB loads hwloc with RTLD_DEEPBIND. hwloc then frees with glibc's free what was allocated by
+// jemalloc, which the program is linked with: an abort at the first model. This variable, meant for
+// sanitizers, leaves the flag out. Set before main, while there is one thread.
+[[maybe_unused]] const bool kNoDeepBinding = setenv("TBB_ENABLE_SANITIZERS", "1", 0) == 0;
 
 // One for the process, never destroyed: the plug-ins must outlive every model.
 ov::Core& SharedCore() {

@@ -258,7 +258,7 @@ class Optimizer {
     report_.made = UtcNow();
     report_.conditions.emplace_back("load average at the end", LoadAverage());
     Decide(options_.rules, report_);
-    RemoveFilesOfTheUnchosen(work);
+    if (!options_.keep_all) RemoveFilesOfTheUnchosen(work);
     for (const auto& [name, text] : {std::pair{kReportFile, WriteReportJson(report_)},
                                      std::pair{kReportText, WriteReportMarkdown(report_)}}) {
       std::ofstream out(work / name, std::ios::binary | std::ios::trunc);
@@ -299,7 +299,7 @@ Result<OptimizeReport> Optimize(const OptimizeOptions& options, const ProgressLo
   if (entry.definition.backend != "auto") {
     return Status::InvalidArgument(
         "model '" + options.model + "': its model.toml says backend = \"" +
-        entry.definition.backend + "\", and only \"auto\" serves variants");
+        entry.definition.backend + "\", and only \"auto\", the default, serves variants");
   }
   return Optimizer(options, progress, std::move(entry)).Run();
 }

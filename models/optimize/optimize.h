@@ -28,6 +28,7 @@ struct OptimizeOptions {
   std::vector<LaneLayout> layouts;  // timed; rules.layout is one of them
   std::size_t rounds = 5;           // of timing, the variants taking turns
   double seconds = 0.5;             // of each variant in a round, for each layout and batch size
+  bool keep_all = false;  // also the files of variants that were not chosen: to measure them
   BuilderTools tools;
 };
 

@@ -79,6 +79,8 @@ void AddOptions(CLI::App& command, CommandOptions& o) {
   command.add_option("--rounds", o.optimize.rounds, "Of timing; the variants take turns");
   command.add_option("--seconds", o.optimize.seconds,
                      "Of a variant in a round, for each way to share out the cores and batch size");
+  command.add_flag("--keep-all", o.optimize.keep_all,
+                   "Keep the files of variants that were not chosen, to measure them elsewhere");
   command.add_option("--python", o.optimize.tools.python, "Builds the variants");
   command.add_option("--script", o.optimize.tools.script, "build_variants.py");
 }

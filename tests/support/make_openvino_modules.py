@@ -57,9 +57,9 @@ class Tensor(nn.Module):
         return torch.stack([x[:, :2], x[:, 3:]], 1)
 
 
-def save_ir(path, module, shape, example=None):
+def save_ir(path, module, *shapes):
     scripted = torch.jit.script(module.eval())
-    model = openvino.convert_model(scripted, input=shape, example_input=example)
+    model = openvino.convert_model(scripted, input=[(s, openvino.Type.f32) for s in shapes])
     openvino.save_model(model, path.with_suffix(".xml"), compress_to_fp16=False)
 
 
@@ -74,7 +74,7 @@ def main() -> None:
     save_ir(folder / "flat", Flat(), NCHW)
     save_ir(folder / "pair", Pair(), NCHW)
     save_ir(folder / "double", Double(), NCHW)
-    save_ir(folder / "two_inputs", TwoInputs(), [NCHW, NCHW])
+    save_ir(folder / "two_inputs", TwoInputs(), NCHW, NCHW)
     save_ir(folder / "larger", Flattened(), [-1, 3, HEIGHT, 2 * WIDTH])
     save_ir(folder / "not_a_number", NotANumber(), NCHW)
     save_ir(folder / "tensor", Tensor(), [-1, 5])
