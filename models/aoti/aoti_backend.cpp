@@ -1,5 +1,7 @@
 #include "models/aoti/aoti_backend.h"
 
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
@@ -37,6 +39,12 @@ std::string Shape(const at::Tensor& tensor) {
     text += std::to_string(size);
   }
   return text + "]";
+}
+
+// Packages ask for libtorch.so by name and know no folder; this program does, by its own rpath, but
+// needs only the libraries behind it and so has not loaded it. Loaded once, it is found.
+std::string LoadLibTorch() {
+  return dlopen("libtorch.so", RTLD_NOW | RTLD_GLOBAL) != nullptr ? "" : dlerror();
 }
 
 class AotiNetwork final : public Network {
@@ -141,6 +149,8 @@ Result<std::vector<std::unique_ptr<Network>>> MakeAotiNetworks(const ModelDefini
   if (!std::filesystem::is_regular_file(file, ignored)) {
     return Status::InvalidArgument(name + ": no such file");
   }
+  static const std::string no_libtorch = LoadLibTorch();
+  if (!no_libtorch.empty()) return Status::InvalidArgument(name + ": " + no_libtorch);
   try {
     // As many runners as lanes: each runs without waiting for the others, over the same weights.
     auto package = std::make_shared<AOTIModelPackageLoader>(

@@ -56,10 +56,20 @@ def build_openvino_fp32(arguments):
     return save_openvino(read_openvino(arguments), arguments)
 
 
+def saturates():
+    """Without VNNI, products of 8 bits are added up in 16, and overflow unless weights have 7.
+
+    The imagenet service named the same label for 90 % of the photos with 8 bits, 98 % with 7.
+    """
+    flags = pathlib.Path("/proc/cpuinfo").read_text().split()
+    return not {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"} & set(flags)
+
+
 def build_openvino_int8(arguments):
     import numpy
 
     import nncf
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
     if arguments.calibration is None:
         raise NotBuilt("quantising needs photos to calibrate with (--photos)")
@@ -67,7 +77,10 @@ def build_openvino_int8(arguments):
     rows = rows.reshape([-1, 1, *arguments.input[1:]])
     # Mixed: activations that are below zero keep their precision; channels have scales of their own.
     quantised = nncf.quantize(read_openvino(arguments), nncf.Dataset(rows),
-                              preset=nncf.QuantizationPreset.MIXED, subset_size=len(rows))
+                              preset=nncf.QuantizationPreset.MIXED, subset_size=len(rows),
+                              advanced_parameters=AdvancedQuantizationParameters(
+                                  overflow_fix=OverflowFix.ENABLE if saturates()
+                                  else OverflowFix.DISABLE))
     return save_openvino(quantised, arguments)
 
 
