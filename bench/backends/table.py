@@ -316,12 +316,14 @@ def run_all(table, bench, folder, arguments, parts):
             repository = folder / f"repository-{name}"
             version = make_model(repository, name)
             photos = ["--photos", arguments.photos, "--most-photos", 90] if arguments.photos else []
-            report, variants = optimize(bench, repository, name, "--min-agreement", 0, "--rounds",
-                                        arguments.rounds, "--seconds", arguments.seconds, *photos)
+            variants = ["--variants", arguments.variants] if arguments.variants else []
+            report, folder_of = optimize(bench, repository, name, "--min-agreement", 0, "--rounds",
+                                        arguments.rounds, "--seconds", arguments.seconds,
+                                        *variants, *photos)
             if "times" in parts:
-                show_times(table, name, arguments, report, variants, version / "model.pt")
+                show_times(table, name, arguments, report, folder_of, version / "model.pt")
             if "served" in parts:
-                show_served(table, bench, repository, name, report, variants, arguments)
+                show_served(table, bench, repository, name, report, folder_of, arguments)
             busy(table)
             shutil.rmtree(repository)
         except (measure.Failed, OSError, KeyError) as error:
@@ -337,6 +339,8 @@ def main():
     parser.add_argument("--networks", type=words, default=NETWORKS)
     parser.add_argument("--only", type=words, default=["times", "served", "agreement"],
                         help="parts, separated by commas")
+    parser.add_argument("--variants", help="as of `xcloud model optimize`; AOTInductor compiles for "
+                        "minutes: openvino-fp32,openvino-int8 leaves it out")
     parser.add_argument("--minutes", type=float, default=25, help="begin no network after it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0)
