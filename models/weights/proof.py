@@ -65,14 +65,15 @@ def converted(network, make_batch, reference, through=None):
     """
     traced = trace(network, make_batch(2))
     change = through or (lambda outputs: outputs)
+    compared = "log-probabilities" if through else "outputs"
     worst = 0.0
     for batch in BATCHES:
         inputs = make_batch(batch)
         given, wanted = change(without_gradients(traced)(inputs)), change(reference(inputs))
         if given.shape != wanted.shape or not torch.isfinite(given).all():
             raise ConversionError(f"batch {batch}: {tuple(given.shape)} is not the source's output")
-        worst = max(worst, (given - wanted).abs().max().item())
-    compared = "log-probabilities" if through else "outputs"
-    if not worst <= TOLERANCE:
-        raise ConversionError(f"{compared} differ by {worst:.2g}, over {TOLERANCE:g}")
+        difference = (given - wanted).abs().max().item()
+        if not difference <= TOLERANCE:  # so NaN is refused too
+            raise ConversionError(f"{compared} differ by {difference:.2g}, over {TOLERANCE:g}")
+        worst = max(worst, difference)
     return Converted(traced, worst, compared)
