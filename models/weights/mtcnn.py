@@ -28,7 +28,7 @@ def max_pool(kernel):
 
 
 class PNet(nn.Module):
-    """[n, 3, h, w] -> [n, 5, h/2 - 5, w/2 - 5] of even h, w; cell (y, x) sees 12x12 from (2y, 2x)."""
+    """[n, 3, h, w] -> [n, 5, h/2 - 5, w/2 - 5] of even h, w; cell (y, x) sees 12x12 at 2y, 2x."""
 
     def __init__(self):
         super().__init__()

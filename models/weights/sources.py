@@ -74,3 +74,27 @@ SOURCES = {
         ALWAYS + ("mtnet.py",),
     ),
 }
+
+
+class Copied(NamedTuple):
+    """Files that a Debian package puts on the machine and the server reads as they are."""
+
+    package: str
+    folder: str
+    files: dict  # name: sha256; the server looks for the last, so it is copied last
+
+
+COPIED = {
+    "iqa": Copied(
+        "opencv-data",
+        "/usr/share/opencv4/quality",
+        {
+            "brisque_range_live.yml": (
+                "a18427f4f7ad087524bd0d63389649a3899b51ca6d44a4d5f8d8171f1f914a9c"
+            ),
+            "brisque_model_live.yml": (
+                "4c44c7eec9e5139830c0bb0e4a044c9cd351ba5bbc9e3798beca3243e2782ff4"
+            ),
+        },
+    ),
+}

@@ -65,7 +65,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply({"code": 0, "results": [[identity, 1] for identity, _ in near]})
 
     def do_PUT(self):
-        self.server.gallery[unquote(urlsplit(self.path).path.rpartition("/")[2])] = float(self.body())
+        identity = unquote(urlsplit(self.path).path.rpartition("/")[2])
+        self.server.gallery[identity] = float(self.body())
         self.reply({"code": 0})
 
     def do_DELETE(self):

@@ -1,4 +1,4 @@
-"""The proofs that stand between a conversion and its installation, and the networks' own promises."""
+"""What stands between a conversion and its installation, and what the networks promise."""
 
 import csv
 import unittest

