@@ -216,13 +216,14 @@ class Gallery:
     def __init__(self, server, service, report):
         self.server, self.service, self.report = server, service, report
         self.folder = service["route"] + "/gallery"
+        self.data_key = "results" if service["name"] == "facesearch" else "data"
         self.ids = []
 
     def __enter__(self):
         listed = self.server.ask("GET", self.folder)
-        entries = next((v for v in listed.values() if isinstance(v, list)), [])
-        if entries:
-            raise NoAnswer(f"{self.folder} has {len(entries)} entries: measured on an empty one")
+        count = listed[self.data_key]["count"]
+        if count:
+            raise NoAnswer(f"{self.folder} has {count} entries: measured on an empty one")
         return self
 
     def path_of(self, identity):
@@ -252,10 +253,11 @@ def is_success(answer):
 
 
 def measure_facesearch(server, service, data, report, enrol):
-    """Ids are PERSON/PHOTO's, written PERSON-PHOTO."""
+    """Ids are PERSON-NUMBER."""
     people = photos_by_class(data / "faces")
     with Gallery(server, service, report) as gallery:
-        known = {f"{p}-{f.stem}": f for p, files in people.items() for f in files[:enrol]}
+        known = {f"{person}-{number}": file for person, files in people.items()
+                 for number, file in enumerate(files[:enrol], 1)}
         taken = gallery.enrol(known)
         asked = [(person, f) for person, files in people.items() for f in files[enrol:]]
         answers = server.photos("POST", route(service, k=1), [file for _, file in asked])
@@ -269,11 +271,12 @@ def measure_facesearch(server, service, data, report, enrol):
 
 
 def measure_cbir(server, service, data, report):
-    """Ids are SET-CLASS-PHOTO."""
+    """Ids are SET-CLASS-NUMBER."""
     known, asked = {}, []
     for name in CLASS_SETS:
         for label, photos in photos_by_class(data / name / "train").items():
-            known |= {f"{name}-{label}-{p.stem}": p for p in photos[:SEARCH_PHOTOS]}
+            some = enumerate(photos[:SEARCH_PHOTOS], 1)
+            known |= {f"{name}-{label}-{number}": photo for number, photo in some}
         for label, photos in photos_by_class(data / name / "val").items():
             asked += [(f"{name}-{label}-", p) for p in photos[:SEARCH_PHOTOS]]
     with Gallery(server, service, report) as gallery:

@@ -46,7 +46,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path == "/v2":
             self.reply({"name": "made", "version": "0"})
         else:
-            self.reply({"code": 0, "data": sorted(self.server.gallery)})
+            entries = sorted(self.server.gallery)
+            key = "results" if path.startswith("/cv/facesearch/") else "data"
+            self.reply({"code": 0, key: {"entries": entries, "count": len(entries)}})
 
     def do_POST(self):
         said = self.body()
@@ -54,6 +56,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply({"code": 503}, 503)
         elif self.path.startswith("/cv/facesearch"):
             self.search(said)
+        elif self.path.startswith("/cv/cbir"):
+            known = self.server.gallery
+            near = sorted(known, key=lambda identity: abs(known[identity] - float(said)))
+            wanted = 1 if "k=1&" in self.path + "&" else 10
+            self.reply({"code": 0, "data": near[:wanted]})
         else:
             self.reply({"code": 0, "data": [{"name": name} for name in said.split(",")]})
 
@@ -150,6 +157,20 @@ class AccuracyTest(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertIn("2 people, 2 photos of each enrolled (4 of 4 had a face): rank-1 2 of 4 "
                       "(50.0 %); of the 3 with a face 2 of 3 (66.7 %)", out)
+        self.assertEqual(self.server.gallery, {})
+
+    def test_photos_alike(self):
+        self.server.services = [service("cbir")]
+        # Each question gets ten of the 12: the six of its class, and four others.
+        for i in range(6):
+            self.photo(f"garbage/train/glass/{i}.jpg", str(i))
+            self.photo(f"garbage/train/metal/{i}.jpg", str(100 + i))
+        self.photo("garbage/val/glass/x.jpg", "2")
+        self.photo("garbage/val/metal/y.jpg", "103")
+        status, out = self.measure("cbir")
+        self.assertEqual(status, 0)
+        self.assertIn("cbir: 12 photos of 2 classes enrolled; finds itself first: 12 of 12 "
+                      "(100.0 %); 2 other photos: answers of their class 12 of 20 (60.0 %)", out)
         self.assertEqual(self.server.gallery, {})
 
     def test_a_gallery_of_somebody_is_left_alone(self):
