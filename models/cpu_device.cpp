@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "models/host_backend.h"
 #include "models/null_backend.h"
 #include "models/optimize/host_key.h"
 #ifdef XCLOUD_HAS_OPENVINO
@@ -38,7 +39,9 @@ class CpuDevice final : public Device {
 
   Result<std::vector<std::unique_ptr<Network>>> MakeNetworks(
       const ModelDefinition& model, const std::filesystem::path& weights) override {
-    if (model.synthetic()) return MakeNullNetworks(model, options_.lanes);
+    if (auto networks = MakeHostNetworks(model, weights, options_.lanes)) {
+      return *std::move(networks);
+    }
     const std::string_view backend = model.reference_backend();
     if (backend == "torchscript") {
 #ifdef XCLOUD_HAS_TORCH
