@@ -101,7 +101,8 @@ class InferenceService {
   // Sorted by name.
   virtual std::vector<ServiceInfoPtr> List() const = 0;
   // Null when no folder of that name was published. What is told is of the version that a request
-  // gets that names none: the one labelled "stable" if there is one, else the highest that is ready.
+  // gets that names none: the one labelled "stable" if there is one, else the highest that is
+  // ready.
   virtual ServiceInfoPtr Find(std::string_view name) const = 0;
   // `version`: a number, a label, or empty for Find's. NotFound says what is served; a version that
   // is not ready is found, with its reason.
@@ -110,9 +111,9 @@ class InferenceService {
 
   // Would a request for one item of that version (as FindVersion has it) be taken now, and answered
   // by `deadline`? Asked when the header is in and before the body is read, so that a refusal costs
-  // neither. NotFound, Unavailable, Overloaded (with retry_after) or DeadlineExceeded. A refusal is counted as a request that
-  // failed, so whoever is refused asks no more and does not call Infer; being admitted counts
-  // nothing, so it may be asked again for the same request.
+  // neither. NotFound, Unavailable, Overloaded (with retry_after) or DeadlineExceeded. A refusal is
+  // counted as a request that failed, so whoever is refused asks no more and does not call Infer;
+  // being admitted counts nothing, so it may be asked again for the same request.
   virtual Status Admit(std::string_view name, std::string_view version, Priority priority,
                        Deadline deadline) const = 0;
 
@@ -143,9 +144,9 @@ class InferenceService {
   // then `done` (if there is one) is told how it ended, Cancelled when an unload overtook it.
   // NotFound, Unavailable (stopping, or the repository is not under explicit control).
   virtual Status Load(std::string_view name, StatusCallback done) = 0;
-  // Takes all versions of the service out and gives their memory back in the background, once the requests that it
-  // has accepted are answered; then `done`. Of a service that is being loaded it stops that load.
-  // NotFound, Unavailable (neither loaded nor being loaded, or stopping).
+  // Takes all versions of the service out and gives their memory back in the background, once the
+  // requests that it has accepted are answered; then `done`. Of a service that is being loaded it
+  // stops that load. NotFound, Unavailable (neither loaded nor being loaded, or stopping).
   virtual Status Unload(std::string_view name, StatusCallback done) = 0;
 };
 

@@ -117,8 +117,8 @@ Result<std::string> Sha256OfFile(const fs::path& file) {
   std::vector<char> block(kBlockBytes);
   while (in) {
     in.read(block.data(), static_cast<std::streamsize>(block.size()));
-    XC_CHECK(EVP_DigestUpdate(context.get(), block.data(),
-                              static_cast<std::size_t>(in.gcount())) == 1);
+    XC_CHECK(EVP_DigestUpdate(context.get(), block.data(), static_cast<std::size_t>(in.gcount())) ==
+             1);
   }
   if (in.bad()) return Status::NotFound("cannot read " + file.filename().string());
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -146,8 +146,7 @@ Result<std::vector<ListedFile>> ParseSums(std::string_view text) {
                       (line[kHexDigits + 1] == ' ' || line[kHexDigits + 1] == '*');
     const std::string place = "line " + std::to_string(number) + ": ";
     if (!form) return Invalid(place + "it must be a SHA-256, two blanks and a file's name");
-    Result<ListedFile> listed =
-        MakeListed(line.substr(kHexDigits + 2), line.substr(0, kHexDigits));
+    Result<ListedFile> listed = MakeListed(line.substr(kHexDigits + 2), line.substr(0, kHexDigits));
     if (!listed.ok()) return Invalid(place + listed.status().message());
     files.push_back(*std::move(listed));
   }

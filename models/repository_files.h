@@ -26,7 +26,8 @@ struct FileStamp {
 };
 using FolderStamp = std::vector<FileStamp>;  // by name
 
-// Every file below `folder`, four folders deep and 4096 files at the most; empty when there is none.
+// Every file below `folder`, four folders deep and 4096 files at the most; empty when there is
+// none.
 FolderStamp StampOf(const std::filesystem::path& folder);
 
 // A service's folder: what says how it is run, and each of its versions.

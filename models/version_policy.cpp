@@ -25,8 +25,9 @@ void VisitVersions(OptionVisitor& v, VersionsKeys& c) {
           "which versions are served: the `count` highest, all that there are, or those of `list`",
           "each has its own weights in memory"},
          c.policy, {"latest", "all", "listed"});
-  v.Integer({"count", "of policy latest; one that cannot be loaded gives its place to the next", ""},
-            c.count, 1, kMaxCount);
+  v.Integer(
+      {"count", "of policy latest; one that cannot be loaded gives its place to the next", ""},
+      c.count, 1, kMaxCount);
   v.Numbers({"list", "of policy listed: version numbers", ""}, c.list, 0, 1, kMaxVersion);
 }
 
@@ -80,6 +81,7 @@ void AddOnce(std::vector<std::int64_t>& numbers, std::int64_t number) {
 }  // namespace
 
 std::int64_t VersionNumber(std::string_view name) {
+  if (name.empty()) return 0;
   std::int64_t number = 0;
   const char* end = name.data() + name.size();
   const auto parsed = std::from_chars(name.data(), end, number);
@@ -119,7 +121,8 @@ void AppendVersionsTable(std::string& out) {
   out +=
       "| `labels` | none | label = version | names for versions, usable wherever a request names "
       "one; a labelled version is served whatever the policy says; `stable` is what a request "
-      "gets that names none | while the one labelled stable is not ready, such requests are 503 |\n";
+      "gets that names none | while the one labelled stable is not ready, such requests are 503 "
+      "|\n";
 }
 
 VersionPlan PlanVersions(const VersionPolicy& policy, std::vector<std::int64_t> present) {
