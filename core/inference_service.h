@@ -90,6 +90,11 @@ struct ServiceInfo {
 };
 using ServiceInfoPtr = std::shared_ptr<const ServiceInfo>;
 
+// ServiceInfo::versions; where that is empty, the one that the rest of `info` tells about.
+std::vector<VersionState> VersionsOf(const ServiceInfo& info);
+// Those that answer, with their labels: "1 (stable), 2"; "none".
+std::string ServedVersions(const std::vector<VersionState>& versions);
+
 // How an operation that goes on in the background ended. Called once, from any thread; must not
 // block.
 using StatusCallback = std::function<void(Status)>;

@@ -103,7 +103,7 @@ void ModelServer::Stop() {
   }
 }
 
-std::shared_ptr<const ModelServer::ServiceMap> ModelServer::services() const {
+std::shared_ptr<const ServiceMap> ModelServer::services() const {
   MutexLock lock(services_mutex_);
   return services_;
 }

@@ -26,18 +26,6 @@ std::vector<VersionState> StatesOf(const ServedService& service) {
   return states;
 }
 
-std::string Words(const std::vector<VersionState>& states) {
-  std::string words;
-  for (const VersionState& one : states) {
-    if (one.state != ServiceState::kReady) continue;
-    std::string labels;
-    for (const std::string& label : one.labels) labels += (labels.empty() ? "" : ", ") + label;
-    words += (words.empty() ? "" : ", ") + one.version;
-    if (!labels.empty()) words += " (" + labels + ")";
-  }
-  return words.empty() ? "none" : words;
-}
-
 // What to say while the version that requests get by default does not answer and others do.
 std::string StableIsNotReady(const ServedService& service, std::int64_t number) {
   std::string why = "its stable version " + std::to_string(number) + " is not ready";
@@ -45,7 +33,7 @@ std::string StableIsNotReady(const ServedService& service, std::int64_t number) 
   if (found != service.versions.end() && !found->second.info->reason.empty()) {
     why += ": " + found->second.info->reason;
   }
-  return why + "; it serves " + ServedWords(service);
+  return why + "; it serves " + ServedVersions(StatesOf(service));
 }
 
 }  // namespace
@@ -81,16 +69,7 @@ Result<const ServedVersion*> ResolveVersion(const ServedService& service,
   const char* kind = IsVersionLabel(version) ? "version or label" : "version";
   return Status::NotFound("service '" + service.info->name + "' has no " + kind + " '" +
                           std::string(version.substr(0, kMaxShownBytes)) + "'; it serves " +
-                          ServedWords(service));
-}
-
-std::string ServedWords(const ServedService& service) {
-  return Words(StatesOf(service));
-}
-
-std::string ServedWords(const ServiceInfo& info) {
-  if (!info.versions.empty()) return Words(info.versions);
-  return info.state == ServiceState::kReady ? info.version : "none";
+                          ServedVersions(StatesOf(service)));
 }
 
 void Refresh(ServedService& service) {

@@ -56,12 +56,6 @@ std::int64_t DefaultVersion(const ServedService& service);
 // that is found need not answer.
 Result<const ServedVersion*> ResolveVersion(const ServedService& service, std::string_view version);
 
-// "1 (stable), 2"; "none" when no version answers.
-std::string ServedWords(const ServedService& service);
-
-// The same from what is published: of ServiceInfo::versions.
-std::string ServedWords(const ServiceInfo& info);
-
 // Makes `info` and what each version tells of the others agree with `versions`, `labels` and
 // `trouble`. When the default version does not answer, `info` keeps the state that it has, unless
 // it said kReady.

@@ -55,19 +55,7 @@ std::optional<HttpError> FindModelVersion(RequestContext& context, const std::st
     return std::nullopt;
   }
   return MakeHttpError(404, unknown + " version " + version.substr(0, kMaxShownBytes) +
-                                " is not found; it serves " + ServedVersions(*any));
-}
-
-std::string ServedVersions(const ServiceInfo& info) {
-  std::string words;
-  for (const VersionState& one : VersionsOf(info)) {
-    if (one.state != ServiceState::kReady) continue;
-    std::string labels;
-    for (const std::string& label : one.labels) labels += (labels.empty() ? "" : ", ") + label;
-    words += (words.empty() ? "" : ", ") + one.version;
-    if (!labels.empty()) words += " (" + labels + ")";
-  }
-  return words.empty() ? "none" : words;
+                                " is not found; it serves " + ServedVersions(VersionsOf(*any)));
 }
 
 std::optional<HttpError> CheckModelReady(const ServiceInfo& info) {
