@@ -22,9 +22,11 @@
 #include "core/config.h"
 #include "core/log.h"
 #include "core/metrics.h"
+#include "http/client/model_commands.h"
 #include "http/fetch/photo_fetcher.h"
 #include "http/open_files.h"
 #include "http/server.h"
+#include "models/check_command.h"
 #include "models/lane.h"
 #include "models/model_definition.h"
 #include "models/model_server.h"
@@ -182,6 +184,22 @@ int Serve(const ServeOptions& options) {
   return 0;
 }
 
+// Where a server listens that was started with the default configuration; the defaults when that
+// cannot be read.
+std::string ConfiguredServer() {
+  const Result<Config> config = ReadConfig({});
+  const ServerConfig server = config.ok() ? config->server : ServerConfig();
+  std::string address = server.address;
+  if (address == "0.0.0.0" || address == "::") address = "127.0.0.1";
+  if (address.find(':') != std::string::npos) address = "[" + address + "]";
+  return "http://" + address + ":" + std::to_string(server.port);
+}
+
+std::string ConfiguredRepository() {
+  const Result<Config> config = ReadConfig({});
+  return config.ok() ? config->repository.path : RepositoryConfig().path;
+}
+
 void AddServeCommand(CLI::App& app, ServeOptions& options, int& exit_code) {
   CLI::App* serve = app.add_subcommand("serve", "Serve the models of a repository over HTTP");
   serve->add_option("--config", options.config_file,
@@ -210,6 +228,8 @@ int main(int argc, char** argv) {
   xcloud::ServeOptions serve;
   xcloud::AddServeCommand(app, serve, exit_code);
   xcloud::AddBenchCommand(app, exit_code);
+  xcloud::AddModelClientCommands(app, xcloud::ConfiguredServer, exit_code);
+  xcloud::AddModelCheckCommand(app, xcloud::ConfiguredRepository, exit_code);
   app.add_subcommand("config", "Print every configuration key with default, range and effect")
       ->callback([] { std::cout << xcloud::DescribeConfig(); });
   app.add_subcommand("model-keys", "Print every key of a model.toml, likewise")->callback([] {

@@ -19,6 +19,7 @@ class CpuDevice final : public Device {
   const std::string& name() const override { return options_.name; }
   std::size_t lane_count() const override { return options_.lanes; }
   Duration hang_after() const override { return options_.hang_after; }
+  bool runs_on_host() const override { return true; }
 
   void PrepareLaneThread() override {
     UsePreciseTimers();

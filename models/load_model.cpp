@@ -44,9 +44,14 @@ Status LoadOnDevice(Device& device, const RepositoryEntry& entry, const Clock& c
       return Status::InvalidArgument(definition.ScoresDeclared() + ", but the network gives " +
                                      std::to_string(network->output_size()) + " scores");
     }
-    Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device, clock);
-    if (!measured.ok()) return measured.status();
-    KeepSlowest(*measured, warm.profile);
+    const bool first = &network == &networks->front();
+    if (device.runs_on_host() && !first) {
+      if (Status status = WarmLane(*network, definition, device); !status.ok()) return status;
+    } else {
+      Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device, clock);
+      if (!measured.ok()) return measured.status();
+      KeepSlowest(*measured, warm.profile);
+    }
     warm.model->networks.push_back(std::move(network));
   }
   return Status::Ok();

@@ -94,6 +94,7 @@ void ModelServer::Stop() {
     state_changed_.NotifyAll();
     while (in_decode_ > 0) state_changed_.Wait(state_mutex_);
   }
+  for (std::thread& thread : first_loaders_) thread.join();
   if (loader_.joinable()) loader_.join();
   DropJobs();
   for (const auto& [name, service] : *services()) {

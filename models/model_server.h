@@ -9,7 +9,7 @@
 // Threads: every method from any thread. Find, List, Admit and Ready copy one pointer under a
 // lock that is never held for longer; a load never makes them wait. Infer hands over and returns.
 // Loads and retirements of models run one after the other on the loader thread, which holds no
-// lock over either.
+// lock over either; the first loads on a few threads, those of one service never at once.
 //
 // Invariants
 // 1. The callback of Infer is called exactly once, whatever happens, also when it is refused.
@@ -105,8 +105,9 @@ class ModelServer final : public InferenceService {
       MetricsRegistry& metrics);
   ~ModelServer() override;
 
-  // Starts the loader thread. It loads and warms one model after the other, by name, publishes
-  // each as it gets ready, and then does what Load and Unload ask. Call once.
+  // Starts the loader thread. It loads and warms the models by name, publishes each as it gets
+  // ready, and then does what Load and Unload ask. Where all devices run on the host a few threads
+  // more help with these first loads, a service each. Call once.
   void StartLoading();
   // Blocks until every model is ready or failed, or Stop was called. REQUIRES: StartLoading.
   void WaitLoaded();
@@ -222,8 +223,13 @@ class ModelServer final : public InferenceService {
 
   // model_server_jobs.cpp: the loader thread, its jobs, and the folder that it looks at.
   void RunJobs() XC_EXCLUDES(admin_mutex_, state_mutex_);
+  void RunFirstLoads() XC_EXCLUDES(admin_mutex_, state_mutex_);
+  std::size_t FirstLoadsAtOnce() const;
   void RunJob(Job& job) XC_EXCLUDES(admin_mutex_, state_mutex_);
+  void EndJob(const Job& job) XC_EXCLUDES(state_mutex_);
   std::optional<Job> NextJob() XC_EXCLUDES(state_mutex_);
+  std::optional<Job> NextFirstLoad() XC_EXCLUDES(state_mutex_);
+  Job TakeJob(std::deque<Job>::iterator place) XC_REQUIRES(state_mutex_);
   void DropJobs() XC_EXCLUDES(state_mutex_);
   bool Enqueue(Job job, std::vector<StatusCallback>& overtaken) XC_EXCLUDES(state_mutex_);
   void EndFirstLoad() XC_REQUIRES(state_mutex_);
@@ -240,6 +246,7 @@ class ModelServer final : public InferenceService {
   bool KeepVersion(LoadRun& run, std::int64_t number, const VersionStamp& stamp, bool forced)
       XC_EXCLUDES(admin_mutex_);
   Result<WarmModel> MakeWarm(const RepositoryEntry& entry) const;
+  Status CheckRoomFor(const RepositoryEntry& entry) const;
   std::shared_ptr<ModelLease> OpenQueue(const RepositoryEntry& entry, WarmModel warm,
                                         BatchLimits& limits) XC_EXCLUDES(admin_mutex_);
   void PublishLoaded(LoadRun& run, const RepositoryEntry& entry, const VersionStamp& stamp,
@@ -280,18 +287,22 @@ class ModelServer final : public InferenceService {
 
   mutable Mutex state_mutex_;
   CondVar state_changed_;
-  bool closed_ XC_GUARDED_BY(state_mutex_) = false;          // takes no more requests
-  std::size_t first_loads_ XC_GUARDED_BY(state_mutex_) = 0;  // of StartLoading, not ended
-  bool loaded_ XC_GUARDED_BY(state_mutex_) = false;          // the first loads have ended
+  bool closed_ XC_GUARDED_BY(state_mutex_) = false;            // takes no more requests
+  std::size_t first_loads_ XC_GUARDED_BY(state_mutex_) = 0;    // of StartLoading, not ended
+  bool loaded_ XC_GUARDED_BY(state_mutex_) = false;            // the first loads have ended
+  std::set<std::string> running_ XC_GUARDED_BY(state_mutex_);  // services with a job that runs
   TimePoint next_poll_ XC_GUARDED_BY(state_mutex_) = TimePoint::max();
   std::size_t in_decode_ XC_GUARDED_BY(state_mutex_) = 0;  // between Infer and the scheduler
   std::deque<Job> jobs_ XC_GUARDED_BY(state_mutex_);       // at most one load a service
   std::shared_ptr<ModelLease> retiring_ XC_GUARDED_BY(state_mutex_);
 
-  RepositoryWatch watch_;      // the loader thread's, once it runs
+  // The loader thread's; but while the first loads run, which is before the first look, guarded by
+  // admin_mutex_.
+  RepositoryWatch watch_;
   bool root_is_gone_ = false;  // likewise: told once
   std::thread loader_;
-  DecodePool pool_;  // last: its threads use all of the above
+  std::vector<std::thread> first_loaders_;  // beside it at the start
+  DecodePool pool_;                         // last: its threads use all of the above
 };
 
 }  // namespace xcloud

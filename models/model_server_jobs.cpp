@@ -35,6 +35,21 @@ void ModelServer::StartLoading() {
     }
   }
   loader_ = std::thread([this] { RunJobs(); });
+  for (std::size_t i = 1; i < FirstLoadsAtOnce(); ++i) {
+    first_loaders_.emplace_back([this] { RunFirstLoads(); });
+  }
+}
+
+// One for each lane of the host's devices, four at the most: the lanes' threads are the cores. A
+// GPU takes one load after the other.
+std::size_t ModelServer::FirstLoadsAtOnce() const {
+  constexpr std::size_t kMost = 4;
+  std::size_t lanes = 0;
+  for (const std::unique_ptr<Device>& device : devices_) {
+    if (!device->runs_on_host()) return 1;
+    lanes += device->lane_count();
+  }
+  return std::min(kMost, lanes);
 }
 
 void ModelServer::WaitLoaded() {
@@ -45,10 +60,23 @@ void ModelServer::WaitLoaded() {
 void ModelServer::RunJobs() {
   while (std::optional<Job> job = NextJob()) {
     RunJob(*job);
-    if (!job->first) continue;
-    MutexLock lock(state_mutex_);
-    EndFirstLoad();
+    EndJob(*job);
   }
+}
+
+// Beside the loader, until no first load waits.
+void ModelServer::RunFirstLoads() {
+  while (std::optional<Job> job = NextFirstLoad()) {
+    RunJob(*job);
+    EndJob(*job);
+  }
+}
+
+void ModelServer::EndJob(const Job& job) {
+  MutexLock lock(state_mutex_);
+  running_.erase(job.service);
+  if (job.first) EndFirstLoad();
+  state_changed_.NotifyAll();
 }
 
 void ModelServer::RunJob(Job& job) {
@@ -76,22 +104,37 @@ std::optional<ModelServer::Job> ModelServer::NextJob() {
   MutexLock lock(state_mutex_);
   while (true) {
     const bool closed = closed_;
-    const auto next = std::find_if(jobs_.begin(), jobs_.end(), [closed](const Job& job) {
-      return !closed || !job.retired.empty();
+    const auto next = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& job) {
+      return running_.count(job.service) == 0 && (!closed || !job.retired.empty());
     });
-    if (next != jobs_.end()) {
-      Job job = std::move(*next);
-      jobs_.erase(next);
-      return job;
+    if (next != jobs_.end()) return TakeJob(next);
+    if (closed_ && running_.empty()) return std::nullopt;
+    if (closed_) {  // a first load is still running: what waits for its end may have to be let go
+      state_changed_.Wait(state_mutex_);
+      continue;
     }
-    if (closed_) return std::nullopt;
-    if (clock_.Now() >= next_poll_) {
+    if (loaded_ && clock_.Now() >= next_poll_) {
       Job look;
       look.kind = Job::Kind::kPoll;
       return look;
     }
-    (void)clock_.WaitUntil(state_changed_, state_mutex_, next_poll_);
+    (void)clock_.WaitUntil(state_changed_, state_mutex_, loaded_ ? next_poll_ : TimePoint::max());
   }
+}
+
+std::optional<ModelServer::Job> ModelServer::NextFirstLoad() {
+  MutexLock lock(state_mutex_);
+  const auto next =
+      std::find_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.first; });
+  if (closed_ || next == jobs_.end()) return std::nullopt;
+  return TakeJob(next);
+}
+
+ModelServer::Job ModelServer::TakeJob(std::deque<Job>::iterator place) {
+  Job job = std::move(*place);
+  jobs_.erase(place);
+  running_.insert(job.service);
+  return job;
 }
 
 // What Stop leaves undone, after the loader has ended.

@@ -1,10 +1,12 @@
 // What a load of ModelServer does, on the loader thread: from a service's folder to the versions
 // that are published.
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "core/log.h"
 #include "models/load_model.h"
+#include "models/memory_estimate.h"
 #include "models/model_server.h"
 #include "models/service_info.h"
 
@@ -97,7 +99,10 @@ Status ModelServer::LoadService(const Job& job, Leases& replaced) {
   }
   LoadRun run{job, job.service};
   run.stamp = StampOfService(root_ / run.name);
-  watch_.Acted(run.name, run.stamp);
+  {
+    MutexLock lock(admin_mutex_);
+    watch_.Acted(run.name, run.stamp);
+  }
   run.entry = ReadRepositoryEntry(root_ / run.name);
   if (run.entry.state != ServiceState::kLoading) {
     const Status failed = FailService(run);
@@ -194,7 +199,25 @@ bool ModelServer::KeepVersion(LoadRun& run, std::int64_t number, const VersionSt
 
 Result<WarmModel> ModelServer::MakeWarm(const RepositoryEntry& entry) const {
   if (Status status = CheckVersionFiles(entry); !status.ok()) return status;
+  if (Status status = CheckRoomFor(entry); !status.ok()) return status;
   return LoadModel(entry, devices_, clock_);
+}
+
+Status ModelServer::CheckRoomFor(const RepositoryEntry& entry) const {
+  if (entry.weights.empty()) return Status::Ok();
+  MemoryLanes lanes;
+  for (const std::unique_ptr<Device>& device : devices_) {
+    lanes.lanes += device->lane_count();
+    lanes.slots += device->lane_count() * device->depth();
+  }
+  const ModelDefinition& definition = entry.definition;
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(entry.weights, error);
+  const MemoryNeed need =
+      EstimateMemory(error ? 0 : bytes, definition.item_values() * sizeof(float),
+                     definition.batching.max_batch, lanes);
+  return CheckMemory(definition.name + "/" + entry.version, need, ReadMemoryRoom(),
+                     repository_.memory_limit_mb);
 }
 
 // `limits`: those that the queue was opened with; they may have been changed when it is published.

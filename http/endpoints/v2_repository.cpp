@@ -44,7 +44,13 @@ void WriteIndexEntries(JsonWriter& json, const ServiceInfo& info, bool ready_onl
     if (!one.version.empty()) json.Key("version").String(one.version);
     json.Key("state").String(IndexStateOf(one.state)).Key("reason");
     const bool unloaded = one.state == ServiceState::kUnloaded && one.reason.empty();
-    json.String(unloaded ? "unloaded" : one.reason).EndObject();
+    json.String(unloaded ? "unloaded" : one.reason);
+    if (!one.labels.empty()) {  // ours: Triton has none
+      json.Key("labels").BeginArray();
+      for (const std::string& label : one.labels) json.String(label);
+      json.EndArray();
+    }
+    json.EndObject();
   }
 }
 

@@ -54,6 +54,7 @@ class PuppetDevice final : public Device {
   std::size_t depth() const override { return depth_of_lanes; }
   Duration hang_after() const override { return hang_after_of_lanes; }
   bool wants_decoded_images() const override { return resizes; }
+  bool runs_on_host() const override { return on_host; }
   void PrepareLaneThread() override {
     MutexLock lock(mutex_);
     prepared_.insert(std::this_thread::get_id());
@@ -109,6 +110,7 @@ class PuppetDevice final : public Device {
   std::size_t depth_of_lanes = 1;
   Duration hang_after_of_lanes{};
   bool resizes = false;
+  bool on_host = false;
   // By model name, or by name and version, "m/2"; set before loading starts.
   std::map<std::string, Status> failures;
   std::map<std::string, Gate*> gates;
