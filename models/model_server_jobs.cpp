@@ -118,7 +118,11 @@ std::optional<ModelServer::Job> ModelServer::NextJob() {
       look.kind = Job::Kind::kPoll;
       return look;
     }
-    (void)clock_.WaitUntil(state_changed_, state_mutex_, loaded_ ? next_poll_ : TimePoint::max());
+    if (!loaded_ || next_poll_ == TimePoint::max()) {
+      state_changed_.Wait(state_mutex_);
+    } else {
+      (void)clock_.WaitUntil(state_changed_, state_mutex_, next_poll_);
+    }
   }
 }
 

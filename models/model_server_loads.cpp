@@ -330,12 +330,14 @@ void ModelServer::FinishLoad(LoadRun& run, bool complete) {
     version = service.versions.erase(version);
   }
   service.labels = MovedLabels(service, run.entry.definition.versions);
-  const std::string why = Joined(run.failed);
+  const std::string why =
+      run.served.empty() && run.failed.empty() ? "[versions] names no version" : Joined(run.failed);
   service.trouble = run.failed.empty() ? "" : GoesOn(service, why);
   if (upkeep.versions.empty()) {
-    const bool missing = std::all_of(run.failed.begin(), run.failed.end(), [](const auto& one) {
-      return one.second.code() == StatusCode::kNotFound;
-    });
+    const bool missing = !run.failed.empty() &&
+                         std::all_of(run.failed.begin(), run.failed.end(), [](const auto& one) {
+                           return one.second.code() == StatusCode::kNotFound;
+                         });
     service.info = MakeServiceInfo(run.entry, run.entry.definition.batching,
                                    missing ? ServiceState::kNoWeights : ServiceState::kFailed, why);
   }

@@ -86,7 +86,8 @@ void Refresh(ServedService& service) {
   if (answers) {
     info->reason = service.trouble;
   } else if (chosen != 0) {
-    if (info->state == ServiceState::kReady) info->state = ServiceState::kFailed;
+    const bool known = found != service.versions.end();
+    info->state = known ? found->second.info->state : ServiceState::kFailed;
     info->reason = StableIsNotReady(service, chosen);
   }
   info->versions = states;

@@ -57,8 +57,8 @@ std::int64_t DefaultVersion(const ServedService& service);
 Result<const ServedVersion*> ResolveVersion(const ServedService& service, std::string_view version);
 
 // Makes `info` and what each version tells of the others agree with `versions`, `labels` and
-// `trouble`. When the default version does not answer, `info` keeps the state that it has, unless
-// it said kReady.
+// `trouble`. When no version answers, `info` keeps the state that it has; when others answer than
+// the one labelled "stable", it has that one's.
 void Refresh(ServedService& service);
 
 }  // namespace xcloud

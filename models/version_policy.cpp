@@ -62,7 +62,7 @@ void CheckKeys(TomlReader& reader, const VersionsKeys& keys) {
   if (keys.policy != "latest" && reader.Has("count")) {
     reader.Fail("count", "only with policy = \"latest\"");
   }
-  if (keys.policy == "listed" && keys.list.empty()) {
+  if (keys.policy == "listed" && !reader.Has("list")) {
     reader.Fail("policy", "\"listed\" needs a list of versions: list = [1, 3]");
   }
   if (keys.policy != "listed" && reader.Has("list")) {

@@ -46,7 +46,7 @@ Status ErrorOf(long http_status, const std::string& body) {
   const Json json = Json::parse(body, nullptr, false);
   std::string why = json.is_object() ? TextOf(json, "error") : "";
   if (why.empty()) why = "the server answers " + std::to_string(http_status);
-  if (http_status == 403) return Status::PermissionDenied(why);
+  if (http_status == 403) return {StatusCode::kPermissionDenied, why};
   if (http_status == 404 || http_status == 400) return Status::InvalidArgument(why);
   return Status::Internal(why);
 }
