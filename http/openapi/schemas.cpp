@@ -7,7 +7,7 @@ namespace {
 constexpr Component kSchemas[] = {
     {"Answer", R"({
       "type": "object",
-      "description": "The items' keys are the service's own ([answer] in its model.toml). A service with an answer of its own may name `data` otherwise, and has codes of its own: 3 is a photo without a face.",
+      "description": "A service with an answer of its own may have other keys, and codes.",
       "required": ["code", "msg", "elapse"],
       "properties": {
         "code": {"type": "integer", "minimum": 0},
