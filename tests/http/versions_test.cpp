@@ -122,7 +122,8 @@ TEST_F(VersionsTest, StatisticsAreOfEachVersion) {
   Start();
   const auto versions = [&](const std::string& path) {
     std::vector<std::string> found;
-    for (const Json& one : GetJson(path)["model_stats"]) found.push_back(one["version"]);
+    const Json body = GetJson(path);
+    for (const Json& one : body["model_stats"]) found.push_back(one["version"]);
     return found;
   };
   EXPECT_THAT(versions("/v2/models/many/stats"), ::testing::ElementsAre("1", "2"));
