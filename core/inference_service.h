@@ -40,17 +40,22 @@ struct AnswerForm {
   double threshold = 0;            // top-1 below it answers one item "Unknown", index -1
   int index_base = 0;              // what the first label's index is written as; "Unknown" stays -1
   bool probability_first = false;  // the order of an item's keys
+  std::string data_key = "data";   // what holds the items or the value
+  std::string message = "success";
 };
 
 // What is told about a service: routes, pages, metadata. A snapshot; never changes once made.
 struct ServiceInfo {
-  std::string name;         // "imagenet": folder name and last part of the route
-  std::string route;        // "/cv/imagenet"
-  std::string title;        // for people
-  std::string description;  // one or two sentences, for its page
-  std::string source;       // where the weights come from and their licence
-  std::string version;      // "1"; empty while there is none
-  std::string backend;      // "torchscript", "null", ...
+  std::string name;          // "imagenet": folder name and last part of the route
+  std::string route;         // "/cv/imagenet"
+  bool internal = false;     // a stage of other services: not shown to people
+  bool has_gallery = false;  // takes ServiceAction::kEnrol and the like
+  bool takes_rows = false;   // answers about `subject`, not about a photo
+  std::string title;         // for people
+  std::string description;   // one or two sentences, for its page
+  std::string source;        // where the weights come from and their licence
+  std::string version;       // "1"; empty while there is none
+  std::string backend;       // "torchscript", "null", ...
   ServiceState state = ServiceState::kLoading;
   std::string reason;  // why it is not ready; empty when ready
   AnswerForm answer;

@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/answer_value.h"
 #include "core/cancel.h"
 #include "core/clock.h"
 #include "core/deadline.h"
@@ -36,8 +38,17 @@ struct StageTimes {
 
 // What is asked for.
 enum class AnswerKind {
-  kPredictions,  // InferenceResult::predictions: labels, the likeliest first
+  kPredictions,  // InferenceResult::predictions: labels, the likeliest first; or ::value, of a
+                 // service that has an answer of its own
   kTensors,      // InferenceResult::outputs: the model's outputs, one row an item
+};
+
+// What is to be done with it. All but kAnswer are for services that keep a gallery.
+enum class ServiceAction {
+  kAnswer,
+  kEnrol,    // put `image` into the gallery as `subject`, in place of what has that name
+  kRemove,   // take `subject` out of the gallery
+  kEntries,  // what is in the gallery
 };
 
 // One call: either one photo (`image`), or the tensors that the model's metadata names (`inputs`),
@@ -49,7 +60,9 @@ struct InferenceRequest {
   SharedBytes image;    // an encoded file: JPEG, PNG, WebP, BMP
   std::vector<Tensor> inputs;
   AnswerKind answer = AnswerKind::kPredictions;
-  int top_k = 0;  // 0 = the service's own default
+  ServiceAction action = ServiceAction::kAnswer;
+  std::string subject;  // a gallery's entry; the row's id where a service answers about rows
+  int top_k = 0;        // 0 = the service's own default
   Priority priority = Priority::kNormal;
   TimePoint first_byte;
   TimePoint received;
@@ -70,6 +83,9 @@ struct InferenceResult {
   std::string model;
   std::string version;
   std::vector<Prediction> predictions;  // by falling probability
+  std::optional<AnswerValue> value;     // instead of them
+  int code = 0;                         // of a value: the answer's "code"; 0 = success
+  std::string message;                  // of a value: its "msg"; empty = the form's
   std::vector<Tensor> outputs;          // in the order of ServiceInfo::outputs
   bool synthetic = false;               // made by the null backend: not an answer about the photo
   std::size_t batch_items = 0;          // items in the batch that carried it

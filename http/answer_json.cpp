@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "http/answer_value_json.h"
 #include "http/json_writer.h"
 #include "http/request_metrics.h"
 
@@ -51,10 +52,16 @@ std::string WriteAnswer(const InferenceResult& result, const AnswerForm& form,
   std::string out;
   out.reserve(128 + result.predictions.size() * 96);
   JsonWriter json(out);
-  json.BeginObject().Key("code").Integer(0).Key("msg").String("success");
-  json.Key("data").BeginArray();
-  for (const Prediction& prediction : result.predictions) WriteItem(json, prediction, form);
-  json.EndArray();
+  json.BeginObject().Key("code").Integer(result.code);
+  json.Key("msg").String(result.message.empty() ? form.message : result.message);
+  json.Key(form.data_key);
+  if (result.value) {
+    WriteValue(json, *result.value);
+  } else {
+    json.BeginArray();
+    for (const Prediction& prediction : result.predictions) WriteItem(json, prediction, form);
+    json.EndArray();
+  }
   json.Key("elapse").Fixed(std::chrono::duration<double>(options.elapsed).count(), kSecondDecimals);
   if (result.synthetic) json.Key("synthetic").Bool(true);
   if (options.explain) WriteExplain(json, result, options);

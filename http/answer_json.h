@@ -18,8 +18,8 @@ struct AnswerOptions {
 };
 
 // {"code":0,"msg":"success","data":[{label, index?, probability}, ...],"elapse":s}, the keys as the
-// service's AnswerForm names them; then "synthetic":true and "explain":{...} where they apply.
-// REQUIRES: result.status.ok().
+// service's AnswerForm names them, or the service's own value as "data"; then "synthetic":true and
+// "explain":{...} where they apply. REQUIRES: result.status.ok().
 std::string WriteAnswer(const InferenceResult& result, const AnswerForm& form,
                         const AnswerOptions& options);
 

@@ -30,7 +30,7 @@ class CpuDevice final : public Device {
   Result<std::vector<std::unique_ptr<Network>>> MakeNetworks(
       const ModelDefinition& model, const std::filesystem::path& weights) override {
     if (model.synthetic()) return MakeNullNetworks(model, options_.lanes);
-    if (model.backend != "torchscript") {
+    if (model.reference_backend() != "torchscript") {
       return Status::InvalidArgument("model '" + model.name + "': no backend '" + model.backend +
                                      "' on device " + options_.name);
     }

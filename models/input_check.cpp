@@ -169,6 +169,16 @@ Status CheckFinite(const ModelDefinition& model, const Tensor& input) {
                                  ": its values are to be finite");
 }
 
+// Of a model that takes values instead of pictures.
+Result<CheckedInputs> CheckValues(const ModelDefinition& model, const Tensor& input) {
+  const TensorSpec& spec = *model.tensor_input;
+  if (input.type != spec.type) return WrongType(model, input, Quoted(DataTypeName(spec.type)));
+  if (Status status = CheckShape(model, spec, input); !status.ok()) return status;
+  if (Status status = CheckData(model, input); !status.ok()) return status;
+  if (Status status = CheckFinite(model, input); !status.ok()) return status;
+  return CheckedInputs{InputForm::kTensor, static_cast<std::size_t>(input.shape[0])};
+}
+
 Result<CheckedInputs> CheckImage(const ModelDefinition& model, const Tensor& input) {
   const std::optional<TensorSpec> spec = ImageSpec(model.preprocess, input.type);
   if (!spec) return WrongType(model, input, "'BYTES', 'UINT8' or 'FP32'");
@@ -214,6 +224,10 @@ Result<CheckedInputs> CheckInputs(const ModelDefinition& model, const InferenceR
     return Status::InvalidArgument("model " + Quoted(model.name) + " takes tensors, not photos, " +
                                    "and gives tensors back");
   }
+  if (model.tensor_input && photo) {
+    return Status::InvalidArgument("model " + Quoted(model.name) + " takes the input " +
+                                   Quoted(model.tensor_input->name) + ", not photos");
+  }
   if (photo && !request.inputs.empty()) {
     return Status::InvalidArgument("a request holds a photo or inputs, not both");
   }
@@ -221,7 +235,8 @@ Result<CheckedInputs> CheckInputs(const ModelDefinition& model, const InferenceR
   const std::vector<TensorSpec> specs = InputSpecs(model);
   if (Status status = CheckNames(model, specs, request.inputs); !status.ok()) return status;
   if (model.echoes()) return CheckEchoed(model, specs, request.inputs);
-  Result<CheckedInputs> checked = CheckImage(model, request.inputs.front());
+  Result<CheckedInputs> checked = model.tensor_input ? CheckValues(model, request.inputs.front())
+                                                     : CheckImage(model, request.inputs.front());
   if (checked.ok() && labels && checked->items != 1) {
     return Status::InvalidArgument("labels are given for one photo at a time, this request holds " +
                                    std::to_string(checked->items));

@@ -20,7 +20,7 @@ namespace xcloud {
 enum class InputForm {
   kPhotos,  // encoded files, each to be decoded
   kPixels,  // UINT8, of the network's size
-  kTensor,  // FP32, the network's own normalised input
+  kTensor,  // FP32, the network's own input; of a model of pictures normalised
   kEchoed,  // of the echo backend: whatever its inputs are
 };
 

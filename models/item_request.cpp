@@ -48,13 +48,13 @@ void ItemRequest::SetDecoded(std::size_t item, Image image, bool device_resizes)
 
 NetworkItem ItemRequest::item(std::size_t item) const {
   XC_CHECK(item < items);
-  const std::size_t values = model_->definition.preprocess.PixelBytes();
+  const std::size_t values = model_->definition.item_values();
   NetworkItem one;
   switch (form_) {
     case InputForm::kPhotos:
       one.image = photos_[item].image.get();
       if (one.image != nullptr) break;
-      XC_CHECK(photos_[item].pixels.size() == model_->definition.preprocess.PixelBytes());
+      XC_CHECK(photos_[item].pixels.size() == values);
       one.pixels = photos_[item].pixels.data();
       break;
     case InputForm::kPixels:
@@ -99,6 +99,7 @@ void ItemRequest::Answer(std::size_t first, std::size_t count, std::span<const f
 
 Status ItemRequest::MakePredictions(std::span<const float> scores) {
   const ModelDefinition& definition = model_->definition;
+  if (definition.values_output) return MakeValue(scores);
   const int wanted = request_.top_k > 0 ? request_.top_k : definition.answer.top_k;
   const Result<std::vector<ScoredClass>> best =
       TopK(scores, definition.activation, static_cast<std::size_t>(wanted));
@@ -115,13 +116,30 @@ Status ItemRequest::MakePredictions(std::span<const float> scores) {
   return Status::Ok();
 }
 
+// {"beauty":3.1416}, {"embedding":[...]}.
+Status ItemRequest::MakeValue(std::span<const float> scores) {
+  const ModelDefinition& definition = model_->definition;
+  std::vector<float> values(scores.size());
+  Status finite = Probabilities(scores, Activation::kNone, values);
+  if (!finite.ok()) return finite;
+  const int decimals = definition.answer.decimals;
+  AnswerValue::Array list;
+  list.reserve(values.size());
+  for (const float value : values) list.push_back(AnswerValue::Of(double{value}, decimals));
+  AnswerValue value = list.size() == 1 ? list.front() : AnswerValue::List(std::move(list));
+  result_.value = AnswerValue::Fields({{definition.values_output->name, std::move(value)}});
+  return Status::Ok();
+}
+
 Status ItemRequest::MakeProbabilities(std::size_t first, std::span<const float> scores) {
   const ModelDefinition& definition = model_->definition;
-  const std::size_t width = definition.labels.size();
+  const std::size_t width = definition.score_count();
+  const Activation activation =
+      definition.values_output ? Activation::kNone : definition.activation;
   XC_CHECK(scores.size() % width == 0);
   float* row = ProbabilityRows() + first * width;
   for (std::size_t at = 0; at < scores.size(); at += width, row += width) {
-    Status status = Probabilities(scores.subspan(at, width), definition.activation, {row, width});
+    Status status = Probabilities(scores.subspan(at, width), activation, {row, width});
     if (!status.ok()) return status;
   }
   return Status::Ok();
@@ -132,7 +150,7 @@ Status ItemRequest::MakeProbabilities(std::size_t first, std::span<const float> 
 float* ItemRequest::ProbabilityRows() {
   MutexLock lock(rows_mutex_);
   if (rows_ == nullptr) {
-    rows_ = std::make_shared<std::vector<float>>(items * model_->definition.labels.size());
+    rows_ = std::make_shared<std::vector<float>>(items * model_->definition.score_count());
   }
   return rows_->data();
 }
@@ -151,11 +169,10 @@ void ItemRequest::TakeOutputs() {
   MutexLock lock(rows_mutex_);
   const std::string_view bytes(reinterpret_cast<const char*>(rows_->data()),
                                rows_->size() * sizeof(float));
-  result_.outputs.push_back({std::string(kProbabilitiesOutput),
-                             DataType::kFp32,
-                             {static_cast<std::int64_t>(items),
-                              static_cast<std::int64_t>(model_->definition.labels.size())},
-                             SharedBytes(rows_, bytes)});
+  TensorSpec spec = OutputSpecs(model_->definition).front();
+  spec.dims.front() = static_cast<std::int64_t>(items);
+  result_.outputs.push_back(
+      {std::move(spec.name), spec.type, std::move(spec.dims), SharedBytes(rows_, bytes)});
 }
 
 void ItemRequest::End(std::size_t count, Status status, const PartRun* run) {

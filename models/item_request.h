@@ -75,6 +75,7 @@ class ItemRequest final : public ScheduledRequest {
   };
 
   Status MakePredictions(std::span<const float> scores);
+  Status MakeValue(std::span<const float> scores);
   Status MakeProbabilities(std::size_t first, std::span<const float> scores);
   float* ProbabilityRows() XC_EXCLUDES(rows_mutex_);
   void TakeOutputs() XC_EXCLUDES(rows_mutex_);

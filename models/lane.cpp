@@ -9,14 +9,13 @@
 #include <utility>
 
 #include "core/log.h"
+#include "models/blank_item.h"
 #include "models/buckets.h"
 #include "models/item_request.h"
 #include "models/still_wanted.h"
 
 namespace xcloud {
 namespace {
-
-constexpr std::uint8_t kGrey = 128;  // what warm-up ran, so known to be good
 
 ItemRequest& AsItems(const ScheduledRequestPtr& request) {
   return static_cast<ItemRequest&>(*request);
@@ -247,8 +246,8 @@ BatchReport Lane::RunProbe(const Flight& flight) {
 }
 
 Status Lane::SelfTest(const LoadedModel& model, std::size_t slot) {
-  const std::vector<std::uint8_t> grey(model.definition.preprocess.PixelBytes(), kGrey);
-  const NetworkItem item{grey.data(), nullptr, nullptr};
+  const BlankItem blank(model.definition);  // what warm-up ran, so known to be good
+  const NetworkItem item = blank.item();
   std::vector<float> scores(model.output_size);
   Network& network = NetworkOf(model);
   {

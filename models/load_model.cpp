@@ -41,9 +41,8 @@ Status LoadOnDevice(Device& device, const RepositoryEntry& entry, const Clock& c
   XC_CHECK(networks->size() == device.lane_count());
   for (std::unique_ptr<Network>& network : *networks) {
     if (network->output_size() != definition.score_count()) {
-      return Status::InvalidArgument(
-          definition.name + "/labels.txt names " + std::to_string(definition.labels.size()) +
-          " labels, but the network gives " + std::to_string(network->output_size()) + " scores");
+      return Status::InvalidArgument(definition.ScoresDeclared() + ", but the network gives " +
+                                     std::to_string(network->output_size()) + " scores");
     }
     Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device, clock);
     if (!measured.ok()) return measured.status();

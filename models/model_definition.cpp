@@ -11,6 +11,7 @@
 #include "core/toml_reader.h"
 #include "models/echo_inputs.h"
 #include "models/labels.h"
+#include "models/tensor_sections.h"
 
 namespace xcloud {
 namespace {
@@ -28,11 +29,15 @@ struct AboutKeys {
   std::string title;
   std::string description;
   std::string source;
+  std::string install;
+  std::string group = "cv";
+  bool internal = false;
 };
 
 struct ModelKeys {
-  std::string backend = "torchscript";
+  std::string backend = "auto";
   std::string file = "model.pt";
+  std::string network;
 };
 
 struct PreprocessKeys {
@@ -101,16 +106,27 @@ void VisitAbout(OptionVisitor& v, AboutKeys& c) {
   v.Text({"title", "name for people, on pages; empty = the folder's name", ""}, c.title, {});
   v.Text({"description", "one or two sentences for its page", ""}, c.description, {});
   v.Text({"source", "where the weights come from, and their licence", ""}, c.source, {});
+  v.Text({"install", "how to get weights that are not there: what its 503 tells", ""}, c.install,
+         {});
+  v.Text({"group", "first part of its route: /cv/NAME for pictures, /dm/NAME for data", ""},
+         c.group, {"cv", "dm"});
+  v.Flag({"internal", "a stage of other services: served under /v2, not shown on pages", ""},
+         c.internal);
 }
 
 void VisitModel(OptionVisitor& v, ModelKeys& c) {
   v.Text({"backend",
-          "what runs the file; null answers without a network, for benchmarks; echo gives its "
-          "[[input]] back, for trying clients",
+          "what runs the file; auto: what fits its ending, and a faster variant that `xcloud model "
+          "optimize` has found on this host; native: a network of the zoo with weights; null "
+          "answers without a network, for benchmarks; echo gives its [[input]] back, for trying "
+          "clients; pipeline: other models, one after the other",
           ""},
-         c.backend, {"torchscript", "null", "echo"});
+         c.backend,
+         {"auto", "torchscript", "openvino", "aotinductor", "native", "null", "echo", "pipeline"});
   v.Text({"file", "weights, in NAME/VERSION/; the highest VERSION that has it is served", ""},
          c.file, {});
+  v.Text({"network", "of the zoo, whose weights `file` holds; backend native, or auto", ""},
+         c.network, {});
 }
 
 void VisitPreprocess(OptionVisitor& v, PreprocessKeys& c) {
@@ -219,6 +235,17 @@ void CheckModel(TomlReader& reader, const ModelKeys& c) {
   const bool plain = !c.file.empty() && c.file.front() != '.' &&
                      c.file.find_first_of("/\\") == std::string::npos && IsPlainUtf8(c.file);
   if (!plain) reader.Fail("file", "must be the name of a file, without a folder");
+  ModelDefinition named;
+  named.backend = c.backend;
+  named.file = c.file;
+  const bool native = named.reference_backend() == "native";
+  if (native && c.network.empty()) {
+    reader.Fail(reader.Has("file") ? "file" : "backend",
+                "weights of a native network need `network`, its name in the zoo");
+  }
+  if (!native && !c.network.empty()) {
+    reader.Fail("network", "only with backend = \"native\", or auto and a file of weights");
+  }
 }
 
 void CheckPreprocess(TomlReader& reader, const PreprocessKeys& c) {
@@ -259,10 +286,9 @@ void CheckBatching(TomlReader& reader, const BatchingKeys& c) {
   }
 }
 
-ModelToml ReadModelToml(const toml::table& table, const std::string& file,
+ModelToml ReadModelToml(const toml::table& table, TomlReader& root, const std::string& file,
                         std::vector<std::string>& errors) {
   ModelToml read;
-  TomlReader root(table, file, "", errors);
   VisitAbout(root, read.about);
   ReadSection(root, "model", file, VisitModel, read.model, errors,
               [&](TomlReader& r) { CheckModel(r, read.model); });
@@ -275,11 +301,11 @@ ModelToml ReadModelToml(const toml::table& table, const std::string& file,
               [&](TomlReader& r) { CheckBatching(r, read.batching); });
   ReadSection(root, "latency", file, VisitLatency, read.latency, errors, [](TomlReader&) {});
   ReadSection(root, "null", file, VisitNull, read.null, errors, [](TomlReader&) {});
-  if (root.Has("null") && read.model.backend == "torchscript") {
+  const bool synthetic = read.model.backend == "null" || read.model.backend == "echo";
+  if (root.Has("null") && !synthetic) {
     root.Fail("null", "only with backend = \"null\" or \"echo\"");
   }
   if (read.model.backend == "echo") read.inputs = ReadEchoInputs(table, root, file, errors);
-  root.Finish();
   return read;
 }
 
@@ -309,8 +335,12 @@ ModelDefinition ToDefinition(std::string_view name, const ModelToml& read) {
   model.title = read.about.title.empty() ? std::string(name) : read.about.title;
   model.description = read.about.description;
   model.source = read.about.source;
+  model.install = read.about.install;
+  model.group = read.about.group;
+  model.internal = read.about.internal;
   model.backend = read.model.backend;
   model.file = read.model.file;
+  model.network = read.model.network;
   model.preprocess = ToSpec(read.preprocess);
   model.reduced_decode = read.preprocess.reduced_decode;
   model.activation = read.answer.activation == "none" ? Activation::kNone : Activation::kSoftmax;
@@ -337,6 +367,20 @@ ModelDefinition ToDefinition(std::string_view name, const ModelToml& read) {
   return model;
 }
 
+ModelDefinition ReadDefinition(std::string_view name, const toml::table& table,
+                               const std::string& file, std::vector<std::string>& errors) {
+  TomlReader root(table, file, "", errors);
+  ModelDefinition model = ToDefinition(name, ReadModelToml(table, root, file, errors));
+  ReadTensorSections(root, file, model, errors);
+  root.Finish();
+  return model;
+}
+
+std::size_t ItemValues(const TensorSpec& spec) {
+  const std::vector<std::int64_t> item(spec.dims.begin() + 1, spec.dims.end());
+  return static_cast<std::size_t>(ElementCount(item).value_or(0));
+}
+
 std::string Joined(const std::vector<std::string>& lines) {
   std::string all;
   for (const std::string& line : lines) all += (all.empty() ? "" : "\n") + line;
@@ -361,13 +405,37 @@ bool IsModelName(std::string_view name) {
   });
 }
 
+std::string_view ModelDefinition::reference_backend() const {
+  if (backend != "auto") return backend;
+  const std::string ending = std::filesystem::path(file).extension().string();
+  if (ending == ".onnx" || ending == ".xml") return "openvino";
+  if (ending == ".pt2") return "aotinductor";
+  const bool weights = ending == ".safetensors" || ending == ".pth" || ending == ".ckpt";
+  return weights ? "native" : "torchscript";
+}
+
+std::size_t ModelDefinition::item_values() const {
+  return tensor_input ? ItemValues(*tensor_input) : preprocess.PixelBytes();
+}
+
+std::size_t ModelDefinition::score_count() const {
+  if (echoes()) return 0;
+  return values_output ? ItemValues(*values_output) : labels.size();
+}
+
+std::string ModelDefinition::ScoresDeclared() const {
+  const std::string count = std::to_string(score_count());
+  return values_output ? name + "/model.toml: [output] declares " + count + " values"
+                       : name + "/labels.txt names " + count + " labels";
+}
+
 Result<ModelDefinition> ParseModelDefinition(std::string_view name, std::string_view toml,
                                              std::optional<std::string_view> labels) {
   const std::string file = std::string(name) + "/model.toml";
   std::vector<std::string> errors;
   ModelDefinition model;
   if (const Result<toml::table> table = ParseToml(toml, file); table.ok()) {
-    model = ToDefinition(name, ReadModelToml(*table, file, errors));
+    model = ReadDefinition(name, *table, file, errors);
   } else {
     errors.push_back(table.status().message());
   }
@@ -376,7 +444,7 @@ Result<ModelDefinition> ParseModelDefinition(std::string_view name, std::string_
     Result<std::vector<std::string>> parsed = ParseLabels(*labels, labels_file);
     if (!parsed.ok()) errors.push_back(parsed.status().message());
     if (parsed.ok()) model.labels = *std::move(parsed);
-  } else if (!model.echoes()) {
+  } else if (!model.echoes() && !model.is_pipeline() && !model.values_output) {
     errors.push_back(labels_file + kCannotRead);
   }
   if (!errors.empty()) return Status::InvalidArgument(Joined(errors));
@@ -406,6 +474,7 @@ std::string DescribeModelToml() {
   AppendOptionTable(out, "[batching]", VisitBatching);
   AppendOptionTable(out, "[latency]", VisitLatency);
   AppendOptionTable(out, "[null]", VisitNull);
+  AppendTensorSectionTables(out);
   AppendEchoInputTable(out);
   return out;
 }

@@ -44,34 +44,51 @@ struct ModelDefinition {
   std::string title;
   std::string description;
   std::string source;             // where the weights come from, and their licence
-  std::string backend;            // "torchscript", "null" or "echo"
+  std::string install;            // how to get them; empty = 'make weights'
+  std::string group = "cv";       // first part of its route
+  bool internal = false;          // a stage of other services
+  std::string backend;            // "auto", "torchscript", ... as [model] lists them
   std::string file = "model.pt";  // inside folder/VERSION/
+  std::string network;            // of the zoo; backend native only
   PreprocessSpec preprocess;
   bool reduced_decode = true;  // large JPEGs may be decoded at a part of their size
   Activation activation = Activation::kSoftmax;
   AnswerForm answer;
   std::vector<std::string> labels;  // row = output index
   BatchLimits batching;
-  NullBackendSpec null_backend;            // backends null and echo
-  DataType image_type = DataType::kBytes;  // what the metadata says of "image"
-  std::vector<EchoTensor> echo;            // backend = "echo" only; then there is one at least
+  NullBackendSpec null_backend;             // backends null and echo
+  DataType image_type = DataType::kBytes;   // what the metadata says of "image"
+  std::vector<EchoTensor> echo;             // backend = "echo" only; then there is one at least
+  std::optional<TensorSpec> tensor_input;   // FP32 [-1, ...] in place of photos
+  std::optional<TensorSpec> values_output;  // FP32 [-1, ...] in place of labels
 
+  // What runs `file` itself: `backend`, or for "auto" what its ending says: "torchscript" (.pt),
+  // "native" (.safetensors, .pth, .ckpt), "openvino" (.onnx, .xml), "aotinductor" (.pt2).
+  std::string_view reference_backend() const;
   bool echoes() const { return backend == "echo"; }
+  // Its answers come from other models: it has no network, file or version of its own.
+  bool is_pipeline() const { return backend == "pipeline"; }
+  // A photo can be turned into its input.
+  bool of_pictures() const { return !echoes() && !tensor_input; }
   // As its metadata says: a model of pictures takes photos whatever it declares.
-  bool takes_photos() const { return !echoes() && image_type == DataType::kBytes; }
+  bool takes_photos() const { return of_pictures() && image_type == DataType::kBytes; }
   bool synthetic() const { return backend == "null" || echoes(); }
-  // Floats that its network gives for an item.
-  std::size_t score_count() const { return echoes() ? 0 : labels.size(); }
+  // Floats of an item, as its network takes it and as it gives it.
+  std::size_t item_values() const;
+  std::size_t score_count() const;
+  // Of score_count(): "labels.txt names 1000 labels", "[output] declares 128 values".
+  std::string ScoresDeclared() const;
 };
 
 // A folder of this name becomes a service: [a-z0-9_-]+, so a name is safe in paths and routes.
 bool IsModelName(std::string_view name);
 
-// Reads folder/model.toml and folder/labels.txt, which an echo model need not have. InvalidArgument
+// Reads folder/model.toml and folder/labels.txt, which is needed where there is something to name:
+// not by an echo model, a pipeline, or a model of values. InvalidArgument
 // holds every wrong line of both, one a line, each "NAME/model.toml:3: section.key: why".
 Result<ModelDefinition> ReadModelDefinition(const std::filesystem::path& folder);
 
-// The same from texts; `name` goes into the messages. Only an echo model may have no labels.
+// The same from texts; `name` goes into the messages.
 Result<ModelDefinition> ParseModelDefinition(std::string_view name, std::string_view toml,
                                              std::optional<std::string_view> labels);
 

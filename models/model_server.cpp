@@ -57,7 +57,9 @@ ModelServer::ModelServer(const std::filesystem::path& root,
       limits_{decode.max_pixels, decode.max_side},
       services_(std::make_shared<ServiceMap>()),
       pool_(PoolOptions(decode), clock) {
-  for (const RepositoryEntry& entry : entries) AddService(entry);
+  for (const RepositoryEntry& entry : entries) {
+    if (!entry.definition.is_pipeline()) AddService(entry);
+  }
 }
 
 ModelServer::~ModelServer() {

@@ -7,43 +7,10 @@
 #include "models/load_model.h"
 #include "models/model_server.h"
 #include "models/release_memory.h"
-#include "models/signature.h"
+#include "models/service_info.h"
 
 namespace xcloud {
 namespace {
-
-void TakeLimits(const BatchLimits& limits, ServiceInfo& info) {
-  info.max_batch = limits.max_batch;
-  info.latency_goal = limits.latency_goal;
-  info.priority = limits.priority;
-}
-
-ServiceInfoPtr MakeInfo(const RepositoryEntry& entry, const BatchLimits& limits, ServiceState state,
-                        std::string reason) {
-  const ModelDefinition& definition = entry.definition;
-  auto info = std::make_shared<ServiceInfo>();
-  info->name = definition.name;
-  info->route = "/cv/" + definition.name;
-  info->title = definition.title;
-  info->description = definition.description;
-  info->source = definition.source;
-  info->version = entry.version;
-  info->backend = definition.backend;
-  info->state = state;
-  info->reason = std::move(reason);
-  info->answer = definition.answer;
-  info->label_count = definition.labels.size();
-  info->synthetic = definition.synthetic();
-  TakeLimits(limits, *info);
-  if (definition.backend.empty()) return info;  // its model.toml could not be read
-  info->platform = PlatformName(definition);
-  info->inputs = InputSpecs(definition);
-  info->outputs = OutputSpecs(definition);
-  if (!definition.labels.empty()) {
-    info->labels = std::make_shared<const std::vector<std::string>>(definition.labels);
-  }
-  return info;
-}
 
 // The same service in another state.
 ServiceInfoPtr WithState(const ServiceInfo& old, ServiceState state, std::string reason) {
@@ -96,7 +63,7 @@ Status SomeDeviceIsWell(const std::vector<DeviceHealth>& devices) {
 void ModelServer::AddService(const RepositoryEntry& entry) {
   const std::string& name = entry.definition.name;
   Service service;
-  service.info = MakeInfo(entry, entry.definition.batching, entry.state, entry.reason);
+  service.info = MakeServiceInfo(entry, entry.definition.batching, entry.state, entry.reason);
   service.outcomes = OutcomesOf(name);
   if (entry.state != ServiceState::kLoading) {
     spdlog::warn("service '{}' is not served ({}): {}", name, ServiceStateName(entry.state),
@@ -262,7 +229,7 @@ Status ModelServer::PublishLoaded(const Job& job, const RepositoryEntry& entry,
         upkeep.batching.emplace(entry.definition.batching, clock_.WallNow());
       }
       Service service = services()->find(name)->second;
-      service.info = MakeInfo(entry, current, ServiceState::kReady, "");
+      service.info = MakeServiceInfo(entry, current, ServiceState::kReady, "");
       service.model = lease->Share();
       service.upstream = std::make_shared<std::atomic<std::size_t>>(0);
       Publish(name, std::move(service));
@@ -291,7 +258,7 @@ Status ModelServer::PublishFailed(const Job& job, const RepositoryEntry& entry, 
         *service.info, ServiceState::kReady,
         "version " + service.info->version + " goes on answering; the last load failed: " + why);
   } else {
-    service.info = MakeInfo(entry, entry.definition.batching, state, why);
+    service.info = MakeServiceInfo(entry, entry.definition.batching, state, why);
   }
   Publish(name, std::move(service));
   return status;

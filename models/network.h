@@ -33,8 +33,9 @@ struct ResizableImage;  // models/resize_plan.h
 // One item, as a network takes it, in one of three forms; those of a batch may differ.
 // - pixels: PreprocessSpec::PixelBytes() bytes, RGB, interleaved, resized and cropped;
 // - image: the decoded photo, on devices that resize;
-// - tensor: the network's own input, PixelBytes() floats, normalised by the caller and in the
-//   network's layout and colour order. Bytes of a request's body: aligned for nothing.
+// - tensor: the network's own input, ModelDefinition::item_values() floats, of a picture normalised
+//   by the caller and in the network's layout and colour order. Bytes of a request's body: aligned
+//   for nothing.
 // The echo backend looks at none of them.
 struct NetworkItem {
   const std::uint8_t* pixels = nullptr;
@@ -46,7 +47,7 @@ class Network {
  public:
   virtual ~Network() = default;
 
-  // Floats that one item gives: the number of classes.
+  // Floats that one item gives: ModelDefinition::score_count().
   virtual std::size_t output_size() const = 0;
 
   // Copies the items into the slot, normalised by now or on the way. The batch runs as if it had

@@ -69,7 +69,7 @@ class NullNetwork final : public Network {
 
 Result<std::vector<std::unique_ptr<Network>>> MakeNullNetworks(const ModelDefinition& model,
                                                                std::size_t lanes, SleepFor sleep) {
-  if (model.labels.empty() && !model.echoes()) {
+  if (model.score_count() == 0 && !model.echoes()) {
     return Status::InvalidArgument("model '" + model.name + "': the null backend needs labels");
   }
   if (model.null_backend.base_ms < 0 || model.null_backend.item_ms < 0) {

@@ -13,6 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kInstall = "'make weights' installs those that can be had";
+
 // The number that a version's folder is named after; 0 when it is none. "01" is none: it would
 // be the same version as "1".
 std::int64_t VersionNumber(const std::string& name) {
@@ -65,7 +67,7 @@ RepositoryEntry ReadRepositoryEntry(const fs::path& folder) {
     return entry;
   }
   entry.definition = *std::move(definition);
-  if (entry.definition.synthetic()) {
+  if (entry.definition.synthetic() || entry.definition.is_pipeline()) {
     entry.version = "1";
     return entry;
   }
@@ -73,8 +75,8 @@ RepositoryEntry ReadRepositoryEntry(const fs::path& folder) {
   if (entry.version.empty()) {
     entry.state = ServiceState::kNoWeights;
     entry.reason = "its weights are not installed: the model repository has no " +
-                   entry.definition.name + "/1/" + entry.definition.file +
-                   " ('make weights' installs those that can be had)";
+                   entry.definition.name + "/1/" + entry.definition.file + " (" +
+                   (entry.definition.install.empty() ? kInstall : entry.definition.install) + ")";
   }
   return entry;
 }

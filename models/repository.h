@@ -22,12 +22,12 @@ struct RepositoryEntry {
   ServiceState state = ServiceState::kLoading;  // kLoading (weights found), kNoWeights or kFailed
   std::string reason;                           // why there is nothing to load; for callers
   std::string version;                          // "1"; empty unless kLoading
-  std::filesystem::path weights;                // the file; empty for the null backend
+  std::filesystem::path weights;  // the file; empty for the null backend and pipelines
 };
 
 // Every folder of ROOT with a model's name (IsModelName), by name. A wrong model.toml gives a
 // kFailed entry and does not stop the others; other names are logged and skipped. The highest
-// version that has its file is taken; the null backend needs none and is version "1".
+// version that has its file is taken; the null backend and pipelines need none and are version "1".
 // NotFound when ROOT is not a folder that can be read.
 Result<std::vector<RepositoryEntry>> ScanRepository(const std::filesystem::path& root);
 

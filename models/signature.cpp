@@ -24,6 +24,10 @@ std::optional<TensorSpec> ImageSpec(const PreprocessSpec& spec, DataType type) {
 
 std::vector<TensorSpec> InputSpecs(const ModelDefinition& model) {
   std::vector<TensorSpec> specs;
+  if (model.tensor_input) {
+    specs.push_back(*model.tensor_input);
+    return specs;
+  }
   if (!model.echoes()) {
     specs.push_back(ImageSpec(model.preprocess, model.image_type).value());
     return specs;
@@ -34,6 +38,10 @@ std::vector<TensorSpec> InputSpecs(const ModelDefinition& model) {
 
 std::vector<TensorSpec> OutputSpecs(const ModelDefinition& model) {
   std::vector<TensorSpec> specs;
+  if (model.values_output) {
+    specs.push_back(*model.values_output);
+    return specs;
+  }
   if (!model.echoes()) {
     specs.push_back({std::string(kProbabilitiesOutput),
                      DataType::kFp32,
@@ -48,7 +56,8 @@ std::vector<TensorSpec> OutputSpecs(const ModelDefinition& model) {
 
 std::string_view PlatformName(const ModelDefinition& model) {
   if (model.echoes()) return "echo";
-  return model.backend == "null" ? "null" : "pytorch_libtorch";
+  if (model.backend == "null" || model.is_pipeline()) return model.backend;
+  return "pytorch_libtorch";
 }
 
 }  // namespace xcloud

@@ -16,9 +16,9 @@ namespace {
 class TorchScriptNetwork final : public Network {
  public:
   TorchScriptNetwork(std::shared_ptr<TorchScriptModule> module, const ModelDefinition& model)
-      : module_(std::move(module)), spec_(model.preprocess) {
+      : module_(std::move(module)), spec_(model.preprocess), item_values_(model.item_values()) {
     const std::size_t max_batch = std::max<std::size_t>(model.batching.max_batch, 1);
-    slots_ = at::empty(BatchShape(spec_, max_batch), at::kFloat);
+    slots_ = at::empty(BatchShape(model, max_batch), at::kFloat);
     for (std::size_t n = 1; n <= max_batch; ++n) {
       batches_.push_back(slots_.narrow(0, 0, static_cast<std::int64_t>(n)));
     }
@@ -33,10 +33,10 @@ class TorchScriptNetwork final : public Network {
     float* row = slots_.data_ptr<float>();
     for (const NetworkItem& item : items) {
       StageItem(item, row);
-      row += spec_.PixelBytes();
+      row += item_values_;
     }
     // What an earlier, larger batch left there must not reach a network that mixes rows.
-    std::fill_n(row, (run_items - items.size()) * spec_.PixelBytes(), 0.0F);
+    std::fill_n(row, (run_items - items.size()) * item_values_, 0.0F);
     items_ = items.size();
     run_items_ = run_items;
     return Status::Ok();
@@ -53,7 +53,7 @@ class TorchScriptNetwork final : public Network {
  private:
   void StageItem(const NetworkItem& item, float* row) const {
     if (item.tensor != nullptr) {
-      std::memcpy(row, item.tensor, spec_.PixelBytes() * sizeof(float));
+      std::memcpy(row, item.tensor, item_values_ * sizeof(float));
       return;
     }
     XC_CHECK(item.pixels != nullptr);
@@ -62,6 +62,7 @@ class TorchScriptNetwork final : public Network {
 
   const std::shared_ptr<TorchScriptModule> module_;
   const PreprocessSpec spec_;
+  const std::size_t item_values_;
   at::Tensor slots_;                 // max_batch items
   std::vector<at::Tensor> batches_;  // batches_[n - 1]: the first n of them
   std::size_t items_ = 0;            // staged

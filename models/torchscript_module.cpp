@@ -50,6 +50,16 @@ std::string Shape(const at::Tensor& tensor) {
 at::Tensor ProbeBatch(const ModelDefinition& model, const TorchScriptTarget& target) {
   const std::size_t items =
       std::min<std::size_t>(std::max<std::size_t>(model.batching.max_batch, 1), 2);
+  if (model.tensor_input) {
+    // Neither flat nor periodic, within -1 .. 1.
+    at::Tensor values = at::empty(BatchShape(model, items), at::kFloat);
+    float* const data = values.data_ptr<float>();
+    const auto count = static_cast<std::size_t>(values.numel());
+    for (std::size_t i = 0; i < count; ++i) {
+      data[i] = static_cast<float>((i * i / 7 + i * 31) % 241) / 120.0F - 1.0F;
+    }
+    return values.to(target.device, target.half ? at::kHalf : at::kFloat);
+  }
   const PreprocessSpec& spec = model.preprocess;
   std::vector<std::uint8_t> pixels(spec.PixelBytes());
   at::Tensor batch = at::empty(BatchShape(spec, items), at::kFloat);
@@ -73,6 +83,13 @@ std::vector<std::int64_t> BatchShape(const PreprocessSpec& spec, std::size_t ite
   return {n, height, width, 3};
 }
 
+std::vector<std::int64_t> BatchShape(const ModelDefinition& model, std::size_t items) {
+  if (!model.tensor_input) return BatchShape(model.preprocess, items);
+  std::vector<std::int64_t> shape = model.tensor_input->dims;
+  shape.front() = static_cast<std::int64_t>(items);
+  return shape;
+}
+
 Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
     const std::filesystem::path& file, const ModelDefinition& model,
     const TorchScriptTarget& target) {
@@ -83,8 +100,7 @@ Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
   if (!std::filesystem::is_regular_file(file, ignored)) {
     return Status::InvalidArgument(name + ": no such file");
   }
-  std::shared_ptr<TorchScriptModule> loaded(
-      new TorchScriptModule(name, model.name, model.labels.size(), target));
+  std::shared_ptr<TorchScriptModule> loaded(new TorchScriptModule(name, model, target));
   torch::jit::Module original;
   try {
     original = torch::jit::load(file.string(), target.device);
@@ -154,10 +170,14 @@ at::Tensor TorchScriptModule::RunUnchecked(const at::Tensor& input) {
 }
 
 std::string TorchScriptModule::CheckOutput(const at::Tensor& output, std::int64_t rows) const {
-  const auto columns = static_cast<std::int64_t>(labels_);
-  if (output.dim() != 2 || output.size(0) != rows || output.size(1) != columns) {
+  const auto columns = static_cast<std::int64_t>(scores_);
+  const bool shape_fits =
+      any_shape_ ? output.dim() >= 1 && output.size(0) == rows && output.numel() == rows * columns
+                 : output.dim() == 2 && output.size(0) == rows && output.size(1) == columns;
+  if (!shape_fits) {
     return "its output for " + std::to_string(rows) + " items is " + Shape(output) +
-           "; the labels need [" + std::to_string(rows) + ", " + std::to_string(columns) + "]";
+           (any_shape_ ? "; [output] declares " : "; the labels need ") + "[" +
+           std::to_string(rows) + ", " + std::to_string(columns) + "]";
   }
   const bool type_fits =
       output.scalar_type() == at::kFloat || (target_.half && output.scalar_type() == at::kHalf);
@@ -173,7 +193,7 @@ Result<at::Tensor> TorchScriptModule::Forward(const at::Tensor& input) {
   try {
     at::Tensor output = RunUnchecked(input);
     wrong = CheckOutput(output, input.size(0));
-    if (wrong.empty()) return output;
+    if (wrong.empty()) return output.reshape({input.size(0), static_cast<std::int64_t>(scores_)});
   } catch (const std::exception& error) {
     wrong = Reason(error);
     spdlog::debug("{}: {}", file_, error.what());

@@ -44,23 +44,28 @@ struct TorchScriptTarget {
 class TorchScriptModule {
  public:
   // InvalidArgument when the file is missing, is not TorchScript, does not run on a batch of the
-  // declared input, or does not give one float row of labels.size() columns an item.
+  // declared input, or does not give floats: one row of labels.size() columns an item, or, of a
+  // model of values, a tensor of so many an item.
   static Result<std::shared_ptr<TorchScriptModule>> Load(const std::filesystem::path& file,
                                                          const ModelDefinition& model,
                                                          const TorchScriptTarget& target);
 
-  // Runs one batch; `input` is [n, ...] on the target's device. The output is checked to be
-  // [n, labels]. Internal when the network throws or gives anything else: the message is for
-  // callers, the details go to the log.
+  // Runs one batch; `input` is [n, ...] on the target's device. The output is checked, and given
+  // as [n, output_size()]. Internal when the network throws or gives anything else: the message is
+  // for callers, the details go to the log.
   Result<at::Tensor> Forward(const at::Tensor& input);
 
-  std::size_t output_size() const { return labels_; }
+  std::size_t output_size() const { return scores_; }
   // For tests: what the executor did with the calls so far.
   torch::jit::Module& module() { return module_; }
 
  private:
-  TorchScriptModule(std::string file, std::string model, std::size_t labels, TorchScriptTarget t)
-      : file_(std::move(file)), model_(std::move(model)), labels_(labels), target_(t) {}
+  TorchScriptModule(std::string file, const ModelDefinition& model, TorchScriptTarget target)
+      : file_(std::move(file)),
+        model_(model.name),
+        scores_(model.score_count()),
+        any_shape_(model.values_output.has_value()),
+        target_(target) {}
 
   // These throw what LibTorch throws.
   Status Prepare(torch::jit::Module original, const ModelDefinition& model);
@@ -70,14 +75,17 @@ class TorchScriptModule {
 
   std::string CheckOutput(const at::Tensor& output, std::int64_t rows) const;
 
-  const std::string file_;   // for messages to the operator
-  const std::string model_;  // for messages to callers
-  const std::size_t labels_;
+  const std::string file_;    // for messages to the operator
+  const std::string model_;   // for messages to callers
+  const std::size_t scores_;  // of an item
+  const bool any_shape_;      // the scores of an item may have more than one dimension
   const TorchScriptTarget target_;
   torch::jit::Module module_;
 };
 
-// The shape of a batch of `items`: [n, 3, h, w] or [n, h, w, 3], as the spec's layout says.
+// The shape of a batch of `items`: [n, 3, h, w] or [n, h, w, 3], as the spec's layout says; or that
+// of the model's tensors.
 std::vector<std::int64_t> BatchShape(const PreprocessSpec& spec, std::size_t items);
+std::vector<std::int64_t> BatchShape(const ModelDefinition& model, std::size_t items);
 
 }  // namespace xcloud

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "models/blank_item.h"
 #include "models/buckets.h"
 #include "models/network.h"
 #include "models/resize_plan.h"
@@ -34,17 +35,16 @@ Result<Duration> WarmSize(Network& network, std::span<const NetworkItem> items, 
   return slowest;
 }
 
-// Mid-grey: a network's time depends on the shape, not on what the photo shows. 640 x 480 stands
+// A network's time depends on the shape, not on what the photo shows. 640 x 480 stands
 // for the photos that a device resizes: most are near it once decoded for a network of 224 x 224.
-constexpr std::uint8_t kGrey = 128;
 constexpr int kPhotoWidth = 640;
 constexpr int kPhotoHeight = 480;
 
 std::unique_ptr<const ResizableImage> GreyPhoto(const ModelDefinition& model,
                                                 const Device& device) {
-  if (!device.wants_decoded_images()) return nullptr;
+  if (!device.wants_decoded_images() || !model.of_pictures()) return nullptr;
   Image image{kPhotoWidth, kPhotoHeight,
-              std::vector<std::uint8_t>(std::size_t{kPhotoWidth} * kPhotoHeight * 3, kGrey)};
+              std::vector<std::uint8_t>(std::size_t{kPhotoWidth} * kPhotoHeight * 3, kBlankLevel)};
   return MakeResizable(image, model.preprocess);
 }
 
@@ -53,10 +53,10 @@ std::unique_ptr<const ResizableImage> GreyPhoto(const ModelDefinition& model,
 Result<std::vector<ProfilePoint>> WarmUp(Network& network, const ModelDefinition& model,
                                          const Device& device, const Clock& clock) {
   const std::size_t max_batch = std::max<std::size_t>(model.batching.max_batch, 1);
-  const std::vector<std::uint8_t> pixels(model.preprocess.PixelBytes(), kGrey);
+  const BlankItem blank(model);
   const std::unique_ptr<const ResizableImage> image = GreyPhoto(model, device);
-  const NetworkItem item = image != nullptr ? NetworkItem{nullptr, image.get(), nullptr}
-                                            : NetworkItem{pixels.data(), nullptr, nullptr};
+  const NetworkItem item =
+      image != nullptr ? NetworkItem{nullptr, image.get(), nullptr} : blank.item();
   const std::vector<NetworkItem> items(max_batch, item);
   std::vector<float> scores(max_batch * network.output_size());
   std::vector<ProfilePoint> profile;

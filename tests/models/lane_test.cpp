@@ -246,7 +246,7 @@ TEST_F(LaneDeathTest, PixelsOfTheWrongSizeAreABrokenInvariant) {
         static_cast<ItemRequest&>(*photo).pixels().push_back(0);
         RunBatch(std::move(photo));
       },
-      "broken invariant.*PixelBytes");
+      "broken invariant.*pixels.size");
 }
 
 TEST_F(LaneDeathTest, ABatchWithoutAClaimIsABrokenInvariant) {

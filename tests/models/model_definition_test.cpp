@@ -25,7 +25,8 @@ TEST(ModelDefinitionTest, AnEmptyFileHasEveryDefault) {
   ASSERT_TRUE(model.ok()) << model.status().message();
   EXPECT_EQ(model->name, "m");
   EXPECT_EQ(model->title, "m") << "the folder's name stands in";
-  EXPECT_EQ(model->backend, "torchscript");
+  EXPECT_EQ(model->backend, "auto");
+  EXPECT_EQ(model->reference_backend(), "torchscript");
   EXPECT_EQ(model->file, "model.pt");
   EXPECT_EQ(model->preprocess.mode, ResizeMode::kShortSide);
   EXPECT_EQ(model->preprocess.resize_width, 256);
@@ -171,7 +172,8 @@ TEST(ModelDefinitionTest, NamesEveryWrongKeyWithFileAndLine) {
                    "[latency]\n"
                    "goal_ms = -1\n"
                    "[extra]\n"),
-            "m/model.toml:3: model.backend: must be one of 'torchscript' 'null' 'echo', is "
+            "m/model.toml:3: model.backend: must be one of 'auto' 'torchscript' 'openvino' "
+            "'aotinductor' 'native' 'null' 'echo' 'pipeline', is "
             "'tensorflow'\n"
             "m/model.toml:5: preprocess.crop: must be a whole number\n"
             "m/model.toml:6: preprocess.mean: must have 3 numbers, has 2\n"
