@@ -29,6 +29,7 @@
 #include "models/model_definition.h"
 #include "models/model_server.h"
 #include "models/network.h"
+#include "models/publish/publish_command.h"
 #include "models/repository.h"
 #include "scheduler/dynamic_batcher.h"
 #include "scheduler/profile_saver.h"
@@ -210,6 +211,7 @@ int main(int argc, char** argv) {
   xcloud::ServeOptions serve;
   xcloud::AddServeCommand(app, serve, exit_code);
   xcloud::AddBenchCommand(app, exit_code);
+  xcloud::AddPublishCommand(app, exit_code);
   app.add_subcommand("config", "Print every configuration key with default, range and effect")
       ->callback([] { std::cout << xcloud::DescribeConfig(); });
   app.add_subcommand("model-keys", "Print every key of a model.toml, likewise")->callback([] {

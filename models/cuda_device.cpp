@@ -36,7 +36,8 @@ class CudaDevice final : public Device {
   Result<std::vector<std::unique_ptr<Network>>> MakeNetworks(
       const ModelDefinition& model, const std::filesystem::path& weights) override {
     if (model.synthetic()) return MakeNullNetworks(model, lanes_.size());
-    if (model.reference_backend() != "torchscript") {
+    const std::string_view backend = model.reference_backend();
+    if (backend != "torchscript" && backend != "native") {
       return Status::InvalidArgument("model '" + model.name + "': no backend '" + model.backend +
                                      "' on device " + options_.name);
     }

@@ -124,7 +124,9 @@ std::shared_ptr<Layer> Classifier(DenseNetDepth depth, std::int64_t outputs) {
 
 }  // namespace
 
-std::int64_t FeaturesOf(DenseNetDepth depth) { return Channels(DesignOf(depth)); }
+std::int64_t FeaturesOf(DenseNetDepth depth) {
+  return Channels(DesignOf(depth));
+}
 
 std::shared_ptr<Layer> MakeDenseNetWith(DenseNetDepth depth, std::shared_ptr<Layer> head) {
   return std::make_shared<DenseNet>(DesignOf(depth), std::move(head));

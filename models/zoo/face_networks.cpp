@@ -83,7 +83,11 @@ class SphereFace20 final : public Layer {
 
 }  // namespace
 
-std::shared_ptr<Layer> MakeCrNet(std::int64_t) { return std::make_shared<CrNet>(); }
-std::shared_ptr<Layer> MakeSphereFace20(std::int64_t) { return std::make_shared<SphereFace20>(); }
+std::shared_ptr<Layer> MakeCrNet(std::int64_t) {
+  return std::make_shared<CrNet>();
+}
+std::shared_ptr<Layer> MakeSphereFace20(std::int64_t) {
+  return std::make_shared<SphereFace20>();
+}
 
 }  // namespace xcloud::zoo

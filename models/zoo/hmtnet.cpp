@@ -93,6 +93,8 @@ class HmtNet final : public Layer {
 
 }  // namespace
 
-std::shared_ptr<Layer> MakeHmtNet(std::int64_t) { return std::make_shared<HmtNet>(); }
+std::shared_ptr<Layer> MakeHmtNet(std::int64_t) {
+  return std::make_shared<HmtNet>();
+}
 
 }  // namespace xcloud::zoo

@@ -51,8 +51,7 @@ class ConvLayer final : public Layer {
   }
 
   void DrawWeights(at::Generator& source) override {
-    const auto fan_out =
-        static_cast<double>(weight_.size(0) * weight_.size(2) * weight_.size(3));
+    const auto fan_out = static_cast<double>(weight_.size(0) * weight_.size(2) * weight_.size(3));
     weight_.normal_(0, std::sqrt(2.0 / fan_out), source);
     if (bias_.defined()) bias_.zero_();
   }
@@ -174,7 +173,9 @@ LayerPtr Linear(std::int64_t inputs, std::int64_t outputs) {
   return std::make_shared<LinearLayer>(inputs, outputs);
 }
 
-LayerPtr PRelu(std::int64_t channels) { return std::make_shared<PReluLayer>(channels); }
+LayerPtr PRelu(std::int64_t channels) {
+  return std::make_shared<PReluLayer>(channels);
+}
 
 LayerPtr Relu() {
   return FromFunction([](const at::Tensor& x) { return at::relu(x); });
@@ -184,7 +185,9 @@ LayerPtr Relu6() {
   return FromFunction([](const at::Tensor& x) { return at::hardtanh(x, 0, 6); });
 }
 
-LayerPtr Dropout(double probability) { return std::make_shared<DropoutLayer>(probability); }
+LayerPtr Dropout(double probability) {
+  return std::make_shared<DropoutLayer>(probability);
+}
 
 LayerPtr MaxPool(int kernel, int stride, int padding, bool round_up) {
   return FromFunction([=](const at::Tensor& x) {
@@ -194,8 +197,9 @@ LayerPtr MaxPool(int kernel, int stride, int padding, bool round_up) {
 }
 
 LayerPtr AvgPool(int kernel) {
-  return FromFunction(
-      [=](const at::Tensor& x) { return at::avg_pool2d(x, {kernel, kernel}, {kernel, kernel}); });
+  return FromFunction([=](const at::Tensor& x) {
+    return at::avg_pool2d(x, {kernel, kernel}, {kernel, kernel});
+  });
 }
 
 LayerPtr Softmax() {

@@ -41,8 +41,7 @@ LayerPtr MobileBlock(std::int64_t inputs, int stride, const Stage& stage) {
   auto chain = MakeChain();
   if (stage.expansion != 1) chain->Then(ConvNormRelu6(inputs, wide, {}));
   chain->Then(ConvNormRelu6(
-      wide, wide,
-      {.kernel = 3, .stride = stride, .padding = 1, .groups = static_cast<int>(wide)}));
+      wide, wide, {.kernel = 3, .stride = stride, .padding = 1, .groups = static_cast<int>(wide)}));
   chain->Then(Conv(wide, stage.channels, {})).Then(BatchNorm(stage.channels));
   return std::make_shared<Residual>(chain, stride == 1 && inputs == stage.channels);
 }
@@ -169,10 +168,8 @@ class LiteBlock final : public Layer {
       expand_ = Add("_expand_conv", Conv(inputs, wide, {}));
       norm0_ = Add("_bn0", BatchNorm(wide, kTensorFlowNorm));
     }
-    const ConvShape depthwise = {.kernel = stage.kernel,
-                                 .stride = stride,
-                                 .groups = static_cast<int>(wide),
-                                 .same = true};
+    const ConvShape depthwise = {
+        .kernel = stage.kernel, .stride = stride, .groups = static_cast<int>(wide), .same = true};
     depthwise_ = Add("_depthwise_conv", Conv(wide, wide, depthwise));
     norm1_ = Add("_bn1", BatchNorm(wide, kTensorFlowNorm));
     project_ = Add("_project_conv", Conv(wide, stage.channels, {}));

@@ -38,6 +38,8 @@ class MtNet final : public Layer {
 
 }  // namespace
 
-std::shared_ptr<Layer> MakeMtNet(std::int64_t) { return std::make_shared<MtNet>(); }
+std::shared_ptr<Layer> MakeMtNet(std::int64_t) {
+  return std::make_shared<MtNet>();
+}
 
 }  // namespace xcloud::zoo

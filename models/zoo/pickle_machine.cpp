@@ -58,15 +58,19 @@ constexpr std::string_view kSize = "torch.Size";
 // What may be named. Storages are classes only: they are never called.
 bool IsAllowed(std::string_view name) {
   constexpr std::array<std::string_view, 14> kAllowed = {
-      kOrderedDict,           kTensorV2,           kParameter,
-      kSize,                  "torch.FloatStorage", "torch.DoubleStorage",
-      "torch.HalfStorage",    "torch.BFloat16Storage", "torch.LongStorage",
-      "torch.IntStorage",     "torch.ShortStorage", "torch.CharStorage",
-      "torch.ByteStorage",    "torch.BoolStorage"};
+      kOrderedDict,         kTensorV2,
+      kParameter,           kSize,
+      "torch.FloatStorage", "torch.DoubleStorage",
+      "torch.HalfStorage",  "torch.BFloat16Storage",
+      "torch.LongStorage",  "torch.IntStorage",
+      "torch.ShortStorage", "torch.CharStorage",
+      "torch.ByteStorage",  "torch.BoolStorage"};
   return std::find(kAllowed.begin(), kAllowed.end(), name) != kAllowed.end();
 }
 
-[[noreturn]] void Damaged() { throw PickleError("its pickle is damaged"); }
+[[noreturn]] void Damaged() {
+  throw PickleError("its pickle is damaged");
+}
 
 std::vector<std::int64_t> Integers(const PickleValue& value) {
   if (value.kind != PickleValue::Kind::kSequence) Damaged();

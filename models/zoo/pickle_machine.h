@@ -26,7 +26,18 @@ class PickleError : public std::runtime_error {
 };
 
 struct PickleValue {
-  enum class Kind { kNone, kBool, kInt, kDouble, kText, kSequence, kDict, kName, kStorage, kTensor };
+  enum class Kind {
+    kNone,
+    kBool,
+    kInt,
+    kDouble,
+    kText,
+    kSequence,
+    kDict,
+    kName,
+    kStorage,
+    kTensor
+  };
   Kind kind = Kind::kNone;
   std::int64_t integer = 0;  // kInt, kBool; kTensor: offset into the storage, elements
   double number = 0;         // kDouble
@@ -34,7 +45,7 @@ struct PickleValue {
   std::vector<const PickleValue*> items;  // kSequence; kTensor: {storage}
   std::vector<std::pair<const PickleValue*, const PickleValue*>> entries;  // kDict
   std::vector<std::int64_t> sizes, strides;                                // kTensor
-  std::string storage_type;                                                // kStorage: "FloatStorage"
+  std::string storage_type;  // kStorage: "FloatStorage"
 };
 
 class PickleMachine {

@@ -48,8 +48,8 @@ class Block final : public Layer {
       AddStep(2, Conv3(width, outputs, 1), outputs);
     }
     if (stride != 1 || inputs != outputs) {
-      shortcut_ = Add("downsample", MakeChain({Conv(inputs, outputs, {.stride = stride}),
-                                               BatchNorm(outputs)}));
+      shortcut_ = Add("downsample",
+                      MakeChain({Conv(inputs, outputs, {.stride = stride}), BatchNorm(outputs)}));
     }
   }
 
@@ -117,7 +117,9 @@ std::shared_ptr<Layer> Classifier(ResNetDepth depth, std::int64_t outputs) {
 
 }  // namespace
 
-std::int64_t FeaturesOf(ResNetDepth depth) { return 512 * DesignOf(depth).Widening(); }
+std::int64_t FeaturesOf(ResNetDepth depth) {
+  return 512 * DesignOf(depth).Widening();
+}
 
 std::shared_ptr<Layer> MakeResNetWith(ResNetDepth depth, std::shared_ptr<Layer> head) {
   return std::make_shared<ResNet>(DesignOf(depth), std::move(head));

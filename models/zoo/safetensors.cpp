@@ -120,7 +120,8 @@ Result<Entry> ReadEntry(const std::string& name, const Json& json, std::uint64_t
 Result<std::vector<Entry>> ReadHeader(const std::string& text, std::uint64_t values) {
   NameCheck names;
   const Json header = Json::parse(
-      text, [&](int depth, Json::parse_event_t event, Json& parsed) {
+      text,
+      [&](int depth, Json::parse_event_t event, Json& parsed) {
         return names(depth, event, parsed);
       },
       /*allow_exceptions=*/false);
@@ -220,8 +221,8 @@ Result<std::map<std::string, at::Tensor>> ReadSafetensors(const std::filesystem:
   try {
     Result<std::map<std::string, at::Tensor>> tensors = ReadChecked(in, size);
     if (tensors.ok()) return tensors;
-    return Status::InvalidArgument(name + ": not a whole safetensors file: " +
-                                   tensors.status().message());
+    return Status::InvalidArgument(name +
+                                   ": not a whole safetensors file: " + tensors.status().message());
   } catch (const std::exception&) {
     return Status::InvalidArgument(name + ": no memory for its tensors");
   }

@@ -84,8 +84,9 @@ Result<StateDict> ReadStateDict(const std::filesystem::path& file) {
     return Status::InvalidArgument(name + ": no such file");
   }
   Result<StateDict> weights = Status::InvalidArgument(
-      name + ": neither a safetensors file nor one of torch.save since version 1.6; if it is an "
-             "older one, convert it once: python models/zoo/convert_checkpoint.py " +
+      name +
+      ": neither a safetensors file nor one of torch.save since version 1.6; if it is an "
+      "older one, convert it once: python models/zoo/convert_checkpoint.py " +
       name + " OUT.safetensors");
   const FileKind kind = KindOf(file);
   if (kind == FileKind::kSafetensors) weights = ReadSafetensors(file);
@@ -119,7 +120,8 @@ Status LoadStateDict(const StateDict& weights, std::string_view training_only, L
   AppendNames("missing", missing, wrong);
   AppendNames("unexpected", unexpected, wrong);
   AppendNames("of another shape", misshapen, wrong);
-  if (!wrong.empty()) return Status::InvalidArgument("the weights do not fit the network: " + wrong);
+  if (!wrong.empty())
+    return Status::InvalidArgument("the weights do not fit the network: " + wrong);
   try {
     const c10::AutoGradMode no_gradients(false);
     for (const auto& [name, tensor] : wanted) {

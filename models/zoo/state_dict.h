@@ -3,7 +3,8 @@
 // Files, told apart by what they hold, not by their name:
 //   .safetensors                     models/zoo/safetensors.h
 //   .pth .pt .ckpt of torch.save     models/zoo/torch_checkpoint.h (zip format, torch 1.6 or later)
-// Neither can run code. Older torch.save files are refused in words that name convert_checkpoint.py.
+// Neither can run code. Older torch.save files are refused in words that name
+// convert_checkpoint.py.
 //
 // Threads: all functions from any thread; LoadStateDict needs the network for itself. Nothing is
 // thrown.

@@ -73,7 +73,9 @@ class Storages {
 // Views the storage as the tensor says, after checking that no element lies outside.
 at::Tensor MakeTensor(const std::string& name, const PickleValue& value, Storages& storages) {
   const at::Tensor& values = storages.Get(*value.items[0]);
-  const auto refuse = [&] { throw PickleError("its tensor '" + name + "' lies outside its record"); };
+  const auto refuse = [&] {
+    throw PickleError("its tensor '" + name + "' lies outside its record");
+  };
   if (value.sizes.size() != value.strides.size() || value.integer < 0) refuse();
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   std::int64_t last = value.integer;  // the last element's place

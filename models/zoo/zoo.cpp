@@ -1,6 +1,7 @@
 #include "models/zoo/zoo.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "models/zoo/networks.h"
 
@@ -26,10 +27,14 @@ const std::vector<ZooEntry>& Table() {
       {"hmtnet", "HMTNet: beauty, female, male, yellow, white", kPhoto, 5, true, "", MakeHmtNet},
       {"crnet", "CRNet on ResNet-18: beauty, then 5 classes", kPhoto, 6, true, "model.fc.",
        MakeCrNet},
-      {"sphereface20", "SphereFace-20: an embedding of 512", {3, 112, 96}, 512, true, "fc6.",
+      {"sphereface20",
+       "SphereFace-20: an embedding of 512",
+       {3, 112, 96},
+       512,
+       true,
+       "fc6.",
        MakeSphereFace20},
-      {"mtnet", "MTNet: the rating of a Zhihu Live from 23 features", {23}, 1, true, "",
-       MakeMtNet},
+      {"mtnet", "MTNet: the rating of a Zhihu Live from 23 features", {23}, 1, true, "", MakeMtNet},
       {"nima_resnet50", "NIMA on ResNet-50: probabilities of the scores 1 to n", kPhoto, 10, false,
        "", MakeNimaResNet50},
       {"nima_densenet169", "NIMA on DenseNet-169, likewise", kPhoto, 10, false, "",
@@ -43,7 +48,9 @@ const std::vector<ZooEntry>& Table() {
 
 }  // namespace
 
-std::span<const ZooEntry> ListZoo() { return Table(); }
+std::span<const ZooEntry> ListZoo() {
+  return Table();
+}
 
 const ZooEntry* FindZooEntry(std::string_view name) {
   const std::vector<ZooEntry>& table = Table();
@@ -56,21 +63,26 @@ Result<std::shared_ptr<Layer>> MakeZooNetwork(std::string_view name, std::int64_
   const ZooEntry* entry = FindZooEntry(name);
   if (entry == nullptr) {
     std::string known;
-    for (const ZooEntry& each : Table()) known += (known.empty() ? "" : ", ") + std::string(each.name);
-    return Status::InvalidArgument("there is no network '" + std::string(name) +
-                                   "'; the zoo has " + known);
+    for (const ZooEntry& each : Table())
+      known += (known.empty() ? "" : ", ") + std::string(each.name);
+    return Status::InvalidArgument("there is no network '" + std::string(name) + "'; the zoo has " +
+                                   known);
   }
   constexpr std::int64_t kMostOutputs = 1'000'000;
   if (outputs < 0 || outputs > kMostOutputs) {
-    return Status::InvalidArgument("a network cannot have " + std::to_string(outputs) +
-                                   " outputs");
+    return Status::InvalidArgument("a network cannot have " + std::to_string(outputs) + " outputs");
   }
   if (entry->fixed_outputs && outputs != 0 && outputs != entry->outputs) {
     return Status::InvalidArgument("the network '" + std::string(name) + "' gives " +
                                    std::to_string(entry->outputs) + " outputs, not " +
                                    std::to_string(outputs));
   }
-  return entry->make(outputs == 0 ? entry->outputs : outputs);
+  try {
+    return entry->make(outputs == 0 ? entry->outputs : outputs);
+  } catch (const std::exception& error) {
+    return Status::InvalidArgument("the network '" + std::string(name) +
+                                   "' cannot be made: " + error.what());
+  }
 }
 
 }  // namespace xcloud::zoo

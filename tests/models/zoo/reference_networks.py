@@ -1,6 +1,7 @@
 """What the zoo's networks must give: writes weights, inputs and expected outputs.
 
     reference_networks.py OUT
+    reference_networks.py OUT MTNET.pth IO.safetensors    of the published weights alone
 
 For each network OUT/NAME.{safetensors|pth} and OUT/NAME.io.safetensors (input, expected), and a
 line in OUT/cases.txt: NAME OUTPUTS WEIGHTS. torchvision's own networks where it has them; the
@@ -279,9 +280,20 @@ def save(state, kind, stem):
     return stem.name + ".pth"
 
 
+def published_mtnet(weights, io):
+    """Zhihu Lives as the published network sees them: features within 0 .. 1."""
+    torch.manual_seed(1)
+    run = mtnet_run(torch.load(weights, map_location="cpu", weights_only=True))
+    x = torch.rand(50, 23)
+    save_file({"input": x, "expected": run(x)}, io)
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     torch.set_num_threads(1)
+    if len(sys.argv) > 2:
+        published_mtnet(sys.argv[2], sys.argv[3])
+        return
     lines = []
     for seed, (name, outputs, dims, batch, kind, make) in enumerate(NETWORKS):
         torch.manual_seed(100 + seed)
