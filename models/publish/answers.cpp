@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -138,8 +139,9 @@ Result<PythonAnswers> AskPython(const PublishRequest& request, const ModelDefini
   std::ofstream(job) << asked.dump();
   if (Status status = RunChecker(request, job); !status.ok()) return status;
   const Json told = Json::parse(ReadBytes(answer));
-  return PythonAnswers{told.at("rows").get<Probabilities2d>(), told.at("reference"),
-                       told.at("sha256")};
+  return PythonAnswers{told.at("rows").get<Probabilities2d>(),
+                       told.at("reference").get<std::string>(),
+                       told.at("sha256").get<std::string>()};
 }
 
 std::size_t Likeliest(const std::vector<float>& row) {

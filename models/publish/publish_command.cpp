@@ -48,8 +48,7 @@ std::string List(const std::vector<std::string>& numbers) {
   return text + "]";
 }
 
-// The flags of preprocessing, as TOML. A whole number becomes one with a point where TOML's
-// reader wants a real one.
+// The flags of preprocessing, as TOML.
 void CollectPreprocess(Options& o) {
   for (const auto& [key, value] :
        {std::pair{"resize_mode", o.resize_mode}, {"color", o.color}, {"layout", o.layout}}) {
@@ -87,11 +86,12 @@ int Run(Options& o) {
 }
 
 void AddPreprocessOptions(CLI::App& command, Options& o) {
-  std::string presets = "How photos are prepared, before the flags below change it:";
+  std::string presets =
+      "How photos are prepared, before the flags below change it; default: the first";
   for (const Preset& preset : ListPresets()) {
     presets += "\n" + std::string(preset.name) + ": " + std::string(preset.description);
   }
-  command.add_option("--preprocess", o.request.preset, presets)->capture_default_str();
+  command.add_option("--preprocess", o.request.preset, presets);
   command.add_option("--resize-mode", o.resize_mode, "short_side or squash");
   for (const char* key :
        {"resize", "resize_width", "resize_height", "crop", "crop_width", "crop_height", "scale"}) {
@@ -106,10 +106,8 @@ void AddPreprocessOptions(CLI::App& command, Options& o) {
   command.add_option("--std", o.std, "Likewise")->expected(3)->check(CLI::Number);
   command.add_option("--color", o.color, "rgb or bgr");
   command.add_option("--layout", o.layout, "nchw or nhwc");
-  command
-      .add_option("--activation", o.request.activation,
-                  "softmax: the network gives logits; none: it gives probabilities")
-      ->capture_default_str();
+  command.add_option("--activation", o.request.activation,
+                     "softmax (default): the network gives logits; none: it gives probabilities");
 }
 
 }  // namespace

@@ -69,7 +69,8 @@ std::string MakeModelToml(const PublishRequest& request, const Preset& preset) {
   text("file", "model" + request.file.extension().string());
   text("network", request.network);
   toml += "\n[preprocess]\n" + PreprocessLines(request, preset);
-  toml += "\n[answer]\nactivation = " + Quoted(request.activation) + "\n";
+  toml += "\n[answer]\nactivation = " +
+          Quoted(request.activation.empty() ? "softmax" : request.activation) + "\n";
   return toml;
 }
 
@@ -137,8 +138,9 @@ void PlanNew(const PublishRequest& request, PublishPlan& plan, std::vector<std::
     plan.labels_text = ReadText(request.labels);
   }
   const auto& presets = ListPresets();
+  const std::string_view wanted = request.preset.empty() ? presets.front().name : request.preset;
   const auto preset = std::find_if(presets.begin(), presets.end(),
-                                   [&](const Preset& p) { return p.name == request.preset; });
+                                   [&](const Preset& p) { return p.name == wanted; });
   if (preset == presets.end()) {
     std::string known;
     for (const Preset& each : presets) known += " " + std::string(each.name);
@@ -178,8 +180,13 @@ void PlanVersion(const PublishRequest& request, const fs::path& service, Publish
   if (!request.labels.empty() && ReadText(request.labels) != ReadText(service / "labels.txt")) {
     differs("--labels", "labels.txt is another");
   }
-  if (!request.preprocess.empty())
-    differs("--preprocess", "model.toml says how photos are prepared");
+  const bool describes = !request.preset.empty() || !request.preprocess.empty() ||
+                         !request.activation.empty() || !request.title.empty() ||
+                         !request.description.empty() || !request.source.empty();
+  if (describes) {
+    differs("what describes a service (--preprocess, --activation, --title ...)",
+            "model.toml says all that already");
+  }
 }
 
 }  // namespace

@@ -22,10 +22,10 @@ struct PublishRequest {
   std::string network;         // of the zoo: `file` then holds its weights; empty = a whole model
   std::filesystem::path file;  // .safetensors .pth .ckpt, or .pt .onnx
   std::filesystem::path labels;
-  std::string preset = "imagenet";  // of ListPresets
+  std::string preset;  // of ListPresets; empty = the first
   // Keys of [preprocess] that differ from the preset, as TOML values: {"resize", "232"}.
   std::map<std::string, std::string> preprocess;
-  std::string activation = "softmax";
+  std::string activation;  // empty = softmax
   std::string title, description, source;
   std::vector<std::filesystem::path> photos;  // files, or folders of them
   std::filesystem::path repository;

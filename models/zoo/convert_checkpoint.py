@@ -59,7 +59,8 @@ def main():
     try:
         state = convert(arguments.source, arguments.target)
     except Exception as error:  # whatever torch finds wrong with a file: one line, no traceback
-        sys.exit(f"{arguments.source}: {str(error).splitlines()[0]}")
+        why = (str(error).splitlines() or [""])[0]
+        sys.exit(f"{arguments.source}: {type(error).__name__}: {why}")
     values = sum(tensor.numel() for tensor in state.values())
     print(f"{arguments.target}: {len(state)} tensors, {values} values")
 

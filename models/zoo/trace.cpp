@@ -1,6 +1,5 @@
 #include "models/zoo/trace.h"
 
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,8 +15,6 @@
 
 namespace xcloud::zoo {
 namespace {
-
-using torch::jit::IValue;
 
 // The tree of attributes, with each part's parameters and buffers. Parts have classes of their
 // own, numbered, because a class tells which attributes there are.

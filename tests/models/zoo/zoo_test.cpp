@@ -7,8 +7,8 @@
 #include <string>
 
 #include <ATen/ops/ones.h>
-#include <ATen/ops/rand.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/import.h>
 
 #include "models/zoo/layers.h"
 #include "models/zoo/load.h"
@@ -146,9 +146,13 @@ TEST(ZooTest, ATraceCanBeSavedForOtherTools) {
   Result<torch::jit::Module> traced = TraceNetwork(*network, FindZooEntry("iqanet")->input);
   ASSERT_TRUE(traced.ok()) << traced.status().ToString();
   traced->save((folder.path() / "network.pt").string());
-  const LayerPtr other = Make("iqanet", 3);
-  const Result<StateDict> read = ReadStateDict(folder.path() / "network.pt");
-  EXPECT_THAT(read.status().message(), HasSubstr("TorchScript file, not a state dict"));
+  torch::jit::Module read = torch::jit::load((folder.path() / "network.pt").string());
+  const at::Tensor input = Input({3, 32, 32}, 4);
+  EXPECT_TRUE(read.forward({input}).toTensor().equal(network->forward(input)));
+  EXPECT_EQ(read.named_parameters().size(), network->named_parameters().size());
+  // It is no state dict, and says so.
+  EXPECT_THAT(ReadStateDict(folder.path() / "network.pt").status().message(),
+              HasSubstr("TorchScript file, not a state dict"));
 }
 
 TEST(ZooTest, LoadsWhatItSaved) {
