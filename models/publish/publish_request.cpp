@@ -65,7 +65,7 @@ std::string MakeModelToml(const PublishRequest& request, const Preset& preset) {
   text("title", request.title);
   text("description", request.description);
   text("source", request.source);
-  toml += "\n[model]\n";
+  toml += toml.empty() ? "[model]\n" : "\n[model]\n";
   text("file", "model" + request.file.extension().string());
   text("network", request.network);
   toml += "\n[preprocess]\n" + PreprocessLines(request, preset);

@@ -151,7 +151,8 @@ network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, 2), torch.nn.BatchNorm2d(
                               torch.nn.Linear(4, 2)).train()
 publish(network, "live", ["poor", "good"], [sys.argv[1]], sys.argv[2], preprocess="half",
         size=(3, 48, 40), xcloud=sys.argv[3], options=["--resize-mode", "squash",
-        "--resize-width", "40", "--resize-height", "48", "--crop-width", "40", "--crop-height", "48"])
+        "--resize-width", "40", "--resize-height", "48", "--crop-width", "40", "--crop-height",
+        "48"])
 assert network.training
 )";
   ASSERT_TRUE(

@@ -35,7 +35,7 @@ TEST(PickleMachineTest, ReadsScalars) {
   PickleMachine machine;
   const PickleValue& all = machine.Run(
       Pickle(std::string(
-                 "(NK\x07M\x01\x02J\xff\xff\xff\xff\x8a\x01\xfe\x88\x89G\x3f\xf8\0\0\0\0\0\0", 28) +
+                 "(NK\x07M\x01\x02J\xff\xff\xff\xff\x8a\x01\xfe\x88\x89G\x3f\xf8\0\0\0\0\0\0", 26) +
              Text("x") + "t"));
   ASSERT_EQ(all.items.size(), 9U);
   EXPECT_EQ(all.items[0]->kind, Kind::kNone);

@@ -116,7 +116,8 @@ TEST(StateDictTest, SaysWhatIsWrongWithFilesOfTorchSave) {
 import argparse, collections, sys, torch
 def save(name, value, **how): torch.save(value, sys.argv[1] + "/" + name, **how)
 w = torch.arange(6.).reshape(2, 3)
-save("good.pth", {"epoch": 3, "state_dict": collections.OrderedDict(a=w.t(), b=w[1], c=torch.nn.Parameter(w[:1]))})
+state = collections.OrderedDict(a=w.t(), b=w[1], c=torch.nn.Parameter(w[:1]))
+save("good.pth", {"epoch": 3, "state_dict": state})
 save("legacy.pth", {"a": w}, _use_new_zipfile_serialization=False)
 save("object.pth", {"args": argparse.Namespace(lr=1), "state_dict": {"a": w}})
 save("list.pth", [w])
