@@ -31,6 +31,7 @@
 #include "models/model_definition.h"
 #include "models/model_server.h"
 #include "models/network.h"
+#include "models/publish/publish_command.h"
 #include "models/repository.h"
 #include "scheduler/dynamic_batcher.h"
 #include "scheduler/profile_saver.h"
@@ -230,6 +231,7 @@ int main(int argc, char** argv) {
   xcloud::AddBenchCommand(app, exit_code);
   xcloud::AddModelClientCommands(app, xcloud::ConfiguredServer, exit_code);
   xcloud::AddModelCheckCommand(app, xcloud::ConfiguredRepository, exit_code);
+  xcloud::AddPublishCommand(app, exit_code);
   app.add_subcommand("config", "Print every configuration key with default, range and effect")
       ->callback([] { std::cout << xcloud::DescribeConfig(); });
   app.add_subcommand("model-keys", "Print every key of a model.toml, likewise")->callback([] {

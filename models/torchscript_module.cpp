@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 
 #include "core/log.h"
 #include "models/preprocess.h"
+#include "models/zoo/load.h"
 
 namespace xcloud {
 namespace {
@@ -73,6 +75,26 @@ at::Tensor ProbeBatch(const ModelDefinition& model, const TorchScriptTarget& tar
   return batch.to(target.device, target.half ? at::kHalf : at::kFloat);
 }
 
+// The file's network on the CPU or already on `device`: a TorchScript file as it is, or a network
+// of the zoo with the file's weights. `name` is for callers.
+Result<torch::jit::Module> ReadNetwork(const std::filesystem::path& file, const std::string& name,
+                                       const ModelDefinition& model, c10::Device device) {
+  if (model.reference_backend() == "native") {
+    const std::vector<std::int64_t> shape = BatchShape(model, 1);
+    Result<torch::jit::Module> module =
+        zoo::LoadZooModule(model.network, static_cast<std::int64_t>(model.score_count()), file,
+                           std::span(shape).subspan(1));
+    if (module.ok()) return module;
+    return Status::InvalidArgument(name + ": " + module.status().message());
+  }
+  try {
+    return torch::jit::load(file.string(), device);
+  } catch (const std::exception& error) {
+    spdlog::error("{}: {}", file.string(), error.what());
+    return Status::InvalidArgument(name + ": not a TorchScript file; the server's log says more");
+  }
+}
+
 }  // namespace
 
 std::vector<std::int64_t> BatchShape(const PreprocessSpec& spec, std::size_t items) {
@@ -101,15 +123,11 @@ Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
     return Status::InvalidArgument(name + ": no such file");
   }
   std::shared_ptr<TorchScriptModule> loaded(new TorchScriptModule(name, model, target));
-  torch::jit::Module original;
+  Result<torch::jit::Module> original = ReadNetwork(file, name, model, target.device);
+  if (!original.ok()) return original.status();
   try {
-    original = torch::jit::load(file.string(), target.device);
-  } catch (const std::exception& error) {
-    spdlog::error("{}: {}", file.string(), error.what());
-    return Status::InvalidArgument(name + ": not a TorchScript file; the server's log says more");
-  }
-  try {
-    Status status = loaded->Prepare(std::move(original), model);
+    original->to(target.device);
+    Status status = loaded->Prepare(*std::move(original), model);
     if (!status.ok()) return status;
   } catch (const std::exception& error) {
     spdlog::error("{}: {}", file.string(), error.what());
