@@ -372,6 +372,7 @@ ModelDefinition ReadDefinition(std::string_view name, const toml::table& table,
   TomlReader root(table, file, "", errors);
   ModelDefinition model = ToDefinition(name, ReadModelToml(table, root, file, errors));
   ReadTensorSections(root, file, model, errors);
+  ReadPipelineSection(root, file, model, errors);
   root.Finish();
   return model;
 }
@@ -475,6 +476,7 @@ std::string DescribeModelToml() {
   AppendOptionTable(out, "[latency]", VisitLatency);
   AppendOptionTable(out, "[null]", VisitNull);
   AppendTensorSectionTables(out);
+  AppendPipelineTable(out);
   AppendEchoInputTable(out);
   return out;
 }
