@@ -192,10 +192,11 @@ Result<LiveScaler> ParseLiveScaler(std::string_view text, std::string_view name)
       scaler.greatest[i] = *most;
     }
   }
+  std::string missing;
   for (std::size_t i = 0; i < kLiveFeatures; ++i) {
-    if (line_of[i] > 0) continue;
-    complaints.Add(lines.number(), std::string(kLiveFeatureNames[i]) + " is missing");
+    if (line_of[i] == 0) missing += " " + std::string(kLiveFeatureNames[i]);
   }
+  if (!missing.empty()) complaints.Add(lines.number(), "these are missing:" + missing);
   if (Status status = complaints.status(); !status.ok()) return status;
   return scaler;
 }

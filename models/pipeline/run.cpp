@@ -38,7 +38,7 @@ PipelineTask<bool> PipelineRun::Drive() {
   answer.status = StillWanted();
   if (answer.status.ok()) answer = co_await pipeline_->Run(*this);
   result_.status = std::move(answer.status);
-  result_.value = std::move(answer.value);
+  if (result_.status.ok()) result_.value = std::move(answer.value);
   result_.beside = std::move(answer.beside);
   result_.code = answer.code;
   result_.message = std::move(answer.message);

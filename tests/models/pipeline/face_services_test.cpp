@@ -133,7 +133,7 @@ TEST_F(FaceServicesTest, SearchesByTheLargestFace) {
   EXPECT_EQ(*results[0].list()->at(0).text(), "green");
   EXPECT_GT(results[0].list()->at(1).number()->value, 0.95);
   EXPECT_LT(results[1].list()->at(1).number()->value, results[0].list()->at(1).number()->value);
-  ExpectBox(Beside(found, "box"), greenish, 3);
+  ExpectBox(Beside(found, "box"), greenish, 7);
   ASSERT_NE(Beside(found, "distances"), nullptr);
   EXPECT_EQ(Beside(found, "distances")->list()->size(), 3U);
 }

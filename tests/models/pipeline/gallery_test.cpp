@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <map>
 #include <random>
 #include <string>
 #include <thread>
@@ -110,8 +112,8 @@ TEST_F(GalleryTest, HoldsWhatAMapHoldsThroughRandomChanges) {
   std::mt19937 random(7);
   std::map<std::string, std::vector<float>> expected;
   constexpr std::size_t kWidth = 2048;  // 32 rows a chunk
-  for (int step = 0; step < 1500; ++step) {
-    const std::string id = "id" + std::to_string(random() % 150);
+  for (int step = 0; step < 500; ++step) {
+    const std::string id = "id" + std::to_string(random() % 120);
     if (random() % 3 == 0 && expected.contains(id)) {
       ASSERT_TRUE(gallery_->Remove(id).ok());
       expected.erase(id);
@@ -148,10 +150,11 @@ TEST_F(GalleryTest, IsSearchedWhileItChanges) {
       ASSERT_EQ(matches[0].id, "always");
     }
   });
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 100; ++i) {
     const std::string id = "p" + std::to_string(i % 40);
     ASSERT_TRUE(Enrol(id, {0, 1}).ok());
-    if (i % 3 == 0) ASSERT_TRUE(gallery_->Remove(id).ok());
+    if (i % 3 != 0) continue;
+    ASSERT_TRUE(gallery_->Remove(id).ok());
   }
   stop.store(true);
   reader.join();

@@ -93,4 +93,9 @@ inline std::vector<std::string> Texts(const AnswerValue* list) {
   return texts;
 }
 
+// Of an answer that is a list.
+inline std::vector<std::string> Texts(const InferenceResult& result) {
+  return result.value ? Texts(&*result.value) : std::vector<std::string>{};
+}
+
 }  // namespace xcloud

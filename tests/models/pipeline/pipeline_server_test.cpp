@@ -75,20 +75,20 @@ TEST_F(PipelineServerTest, EnrolsFindsListsAndRemoves) {
   Enrol("second", "b1");
   InferenceResult found = Ask(Request("cbir", "a234"));
   ASSERT_TRUE(found.status.ok()) << found.status.message();
-  EXPECT_THAT(Texts(&*found.value), ElementsAre("first", "second"));
+  EXPECT_THAT(Texts(found), ElementsAre("first", "second"));
   EXPECT_EQ(found.model, "cbir");
   EXPECT_EQ(found.code, 0);
   ASSERT_EQ(found.beside.size(), 1U);
   EXPECT_EQ(found.beside[0].first, "scores");
   InferenceRequest one = Request("cbir", "b3");
   one.top_k = 1;
-  EXPECT_THAT(Texts(&*Ask(std::move(one)).value), ElementsAre("second"));
-  EXPECT_THAT(Texts(Ask(About("cbir", ServiceAction::kEntries, "")).value->Find("entries")),
-              ElementsAre("first", "second"));
+  EXPECT_THAT(Texts(Ask(std::move(one))), ElementsAre("second"));
+  const InferenceResult entries = Ask(About("cbir", ServiceAction::kEntries, ""));
+  EXPECT_THAT(Texts(entries.value->Find("entries")), ElementsAre("first", "second"));
   EXPECT_TRUE(Ask(About("cbir", ServiceAction::kRemove, "first")).status.ok());
   EXPECT_EQ(Ask(About("cbir", ServiceAction::kRemove, "first")).status.code(),
             StatusCode::kNotFound);
-  EXPECT_THAT(Texts(&*Ask(Request("cbir", "a234")).value), ElementsAre("second"));
+  EXPECT_THAT(Texts(Ask(Request("cbir", "a234"))), ElementsAre("second"));
   EXPECT_EQ(server_->Statistics("cbir")->inference_count, 7U);
 }
 
@@ -97,7 +97,7 @@ TEST_F(PipelineServerTest, TheGalleryIsThereAfterARestart) {
   Enrol("kept", "c");
   server_ = nullptr;
   Serve();
-  EXPECT_THAT(Texts(&*Ask(Request("cbir", "c")).value), ElementsAre("kept"));
+  EXPECT_THAT(Texts(Ask(Request("cbir", "c"))), ElementsAre("kept"));
 }
 
 TEST_F(PipelineServerTest, AGalleryOfOtherWeightsIsRefusedWithWords) {
@@ -226,7 +226,7 @@ TEST_F(PipelineServerTest, UnloadWaitsForItsRequestsAndLoadReadsTheFolderAgain) 
   ASSERT_TRUE(server_->Load("cbir", nullptr).ok());
   server_->WaitLoaded();
   EXPECT_EQ(server_->Find("cbir")->title, "Changed");
-  EXPECT_THAT(Texts(&*Ask(Request("cbir", "a")).value), ElementsAre("kept"));
+  EXPECT_THAT(Texts(Ask(Request("cbir", "a"))), ElementsAre("kept"));
 }
 
 TEST_F(PipelineServerTest, AGalleryThatIsDamagedFailsTheServiceAlone) {
@@ -237,11 +237,23 @@ TEST_F(PipelineServerTest, AGalleryThatIsDamagedFailsTheServiceAlone) {
   EXPECT_THAT(server_->Find("cbir")->reason, HasSubstr("not a gallery"));
 }
 
-TEST_F(PipelineServerTest, AKindThatIsNoneIsNamed) {
-  root_.Write("odd/model.toml", "[model]\nbackend = 'pipeline'\n[pipeline]\nkind = 'odd'\n");
-  Serve();
-  EXPECT_EQ(server_->Find("odd")->state, ServiceState::kFailed);
-  EXPECT_THAT(server_->Find("odd")->reason, HasSubstr("odd/model.toml:4: pipeline.kind"));
+TEST(PipelineSpec, IsReadFromItsTable) {
+  const auto parsed = [](const std::string& keys) {
+    return ParseModelDefinition("m", "[model]\nbackend = 'pipeline'\n" + keys, std::nullopt);
+  };
+  const auto model = parsed("[pipeline]\nkind = 'faces'\nmin_face = 40\n");
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  EXPECT_EQ(model->pipeline.kind, "faces");
+  EXPECT_EQ(model->pipeline.min_face, 40);
+  EXPECT_EQ(model->pipeline.state, "var/galleries/m.index");
+  EXPECT_THAT(parsed("").status().message(), HasSubstr("needs this table"));
+  EXPECT_THAT(parsed("[pipeline]\n").status().message(), HasSubstr("pipeline.kind: must be given"));
+  EXPECT_THAT(parsed("[pipeline]\nkind = 'odd'\n").status().message(),
+              HasSubstr("m/model.toml:4: pipeline.kind"));
+  EXPECT_THAT(parsed("[pipeline]\nkind = 'cbir'\nembedding = '../x'\n").status().message(),
+              HasSubstr("pipeline.embedding"));
+  EXPECT_THAT(ParseModelDefinition("m", "[pipeline]\nkind = 'cbir'\n", "cat\n").status().message(),
+              HasSubstr("only with backend"));
 }
 
 }  // namespace

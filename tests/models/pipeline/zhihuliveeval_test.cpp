@@ -84,7 +84,7 @@ TEST(LiveScaler, ReadsEachFeatureOnce) {
                   .status()
                   .message(),
               AllOf(HasSubstr("s.csv:3: is the feature of line 2"), HasSubstr("'x' is no feature"),
-                    HasSubstr("review_count is missing")));
+                    HasSubstr("are missing: reply_message_count")));
   EXPECT_FALSE(ParseLiveScaler(Scaler(3, 2), "s.csv").ok());
   const auto flat = ParseLiveScaler(Scaler(5, 5), "s.csv");
   ASSERT_TRUE(flat.ok());
