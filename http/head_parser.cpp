@@ -27,6 +27,7 @@ Verb ToVerb(std::string_view method) {
   if (method == "POST") return Verb::kPost;
   if (method == "PUT") return Verb::kPut;
   if (method == "PATCH") return Verb::kPatch;
+  if (method == "DELETE") return Verb::kDelete;
   return Verb::kOther;
 }
 

@@ -17,7 +17,7 @@
 
 namespace xcloud {
 
-enum class Verb { kGet, kHead, kPost, kPut, kPatch, kOther };
+enum class Verb { kGet, kHead, kPost, kPut, kPatch, kDelete, kOther };
 
 class HeadParser;
 

@@ -19,6 +19,8 @@ std::string_view VerbName(Verb verb) {
       return "PUT";
     case Verb::kPatch:
       return "PATCH";
+    case Verb::kDelete:
+      return "DELETE";
     case Verb::kOther:
       break;
   }

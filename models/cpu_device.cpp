@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "models/host_backend.h"
 #include "models/null_backend.h"
 #ifdef XCLOUD_HAS_TORCH
 #include "models/torchscript_backend.h"
@@ -29,7 +30,8 @@ class CpuDevice final : public Device {
 
   Result<std::vector<std::unique_ptr<Network>>> MakeNetworks(
       const ModelDefinition& model, const std::filesystem::path& weights) override {
-    if (model.synthetic()) return MakeNullNetworks(model, options_.lanes);
+    if (auto networks = MakeHostNetworks(model, weights, options_.lanes))
+      return *std::move(networks);
     if (model.reference_backend() != "torchscript") {
       return Status::InvalidArgument("model '" + model.name + "': no backend '" + model.backend +
                                      "' on device " + options_.name);

@@ -9,6 +9,8 @@
 
 #include "core/log.h"
 #include "models/cuda_network.h"
+#include "models/cuda_tensor_network.h"
+#include "models/host_backend.h"
 #include "models/null_backend.h"
 #include "models/torchscript_backend.h"
 #include "models/torchscript_module.h"
@@ -35,7 +37,8 @@ class CudaDevice final : public Device {
 
   Result<std::vector<std::unique_ptr<Network>>> MakeNetworks(
       const ModelDefinition& model, const std::filesystem::path& weights) override {
-    if (model.synthetic()) return MakeNullNetworks(model, lanes_.size());
+    if (auto networks = MakeHostNetworks(model, weights, lanes_.size()))
+      return *std::move(networks);
     if (model.reference_backend() != "torchscript") {
       return Status::InvalidArgument("model '" + model.name + "': no backend '" + model.backend +
                                      "' on device " + options_.name);
@@ -69,7 +72,8 @@ class CudaDevice final : public Device {
     if (!module.ok()) return module.status();
     std::vector<std::unique_ptr<Network>> networks;
     for (const CudaLaneStreams& lane : lanes_) {
-      auto network = MakeCudaNetwork(*module, model, wanted, lane);
+      auto network = model.tensor_input ? MakeCudaTensorNetwork(*module, model, wanted, lane)
+                                        : MakeCudaNetwork(*module, model, wanted, lane);
       if (!network.ok()) return network.status();
       networks.push_back(std::move(network).value());
     }

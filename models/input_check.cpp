@@ -182,6 +182,11 @@ Result<CheckedInputs> CheckValues(const ModelDefinition& model, const Tensor& in
 Result<CheckedInputs> CheckImage(const ModelDefinition& model, const Tensor& input) {
   const std::optional<TensorSpec> spec = ImageSpec(model.preprocess, input.type);
   if (!spec) return WrongType(model, input, "'BYTES', 'UINT8' or 'FP32'");
+  if (model.on_host() && input.type == DataType::kFp32) {
+    return WrongType(model, input,
+                     "'BYTES' or 'UINT8': it looks at photos, not at what a network "
+                     "takes");
+  }
   if (Status status = CheckShape(model, *spec, input); !status.ok()) return status;
   if (Status status = CheckData(model, input); !status.ok()) return status;
   if (input.type == DataType::kFp32) {

@@ -40,7 +40,7 @@ void ItemRequest::SetDecoded(std::size_t item, Image image, bool device_resizes)
   Photo& photo = photos_.at(item);
   XC_CHECK(photo.image == nullptr && photo.pixels.empty());
   const PreprocessSpec& spec = model_->definition.preprocess;
-  if (device_resizes) photo.image = MakeResizable(image, spec);
+  if (device_resizes && !model_->definition.on_host()) photo.image = MakeResizable(image, spec);
   if (photo.image != nullptr) return;
   photo.pixels.resize(spec.PixelBytes());
   ResizeAndCrop(image, spec, photo.pixels.data());

@@ -119,10 +119,12 @@ void VisitModel(OptionVisitor& v, ModelKeys& c) {
           "what runs the file; auto: what fits its ending, and a faster variant that `xcloud model "
           "optimize` has found on this host; native: a network of the zoo with weights; null "
           "answers without a network, for benchmarks; echo gives its [[input]] back, for trying "
-          "clients; pipeline: other models, one after the other",
+          "clients; brisque: a measure of a photo's quality; pipeline: other models, one after the "
+          "other",
           ""},
          c.backend,
-         {"auto", "torchscript", "openvino", "aotinductor", "native", "null", "echo", "pipeline"});
+         {"auto", "torchscript", "openvino", "aotinductor", "native", "null", "echo", "brisque",
+          "pipeline"});
   v.Text({"file", "weights, in NAME/VERSION/; the highest VERSION that has it is served", ""},
          c.file, {});
   v.Text({"network", "of the zoo, whose weights `file` holds; backend native, or auto", ""},

@@ -70,6 +70,8 @@ struct ModelDefinition {
   bool echoes() const { return backend == "echo"; }
   // Its answers come from other models: it has no network, file or version of its own.
   bool is_pipeline() const { return backend == "pipeline"; }
+  // Runs on a lane's own thread, on a device of any kind: it wants pixels in the host's memory.
+  bool on_host() const { return backend == "brisque"; }
   // A photo can be turned into its input.
   bool of_pictures() const { return !echoes() && !tensor_input; }
   // As its metadata says: a model of pictures takes photos whatever it declares.

@@ -56,7 +56,7 @@ std::vector<TensorSpec> OutputSpecs(const ModelDefinition& model) {
 
 std::string_view PlatformName(const ModelDefinition& model) {
   if (model.echoes()) return "echo";
-  if (model.backend == "null" || model.is_pipeline()) return model.backend;
+  if (model.backend == "null" || model.on_host() || model.is_pipeline()) return model.backend;
   return "pytorch_libtorch";
 }
 

@@ -42,7 +42,7 @@ constexpr int kPhotoHeight = 480;
 
 std::unique_ptr<const ResizableImage> GreyPhoto(const ModelDefinition& model,
                                                 const Device& device) {
-  if (!device.wants_decoded_images() || !model.of_pictures()) return nullptr;
+  if (!device.wants_decoded_images() || !model.of_pictures() || model.on_host()) return nullptr;
   Image image{kPhotoWidth, kPhotoHeight,
               std::vector<std::uint8_t>(std::size_t{kPhotoWidth} * kPhotoHeight * 3, kBlankLevel)};
   return MakeResizable(image, model.preprocess);

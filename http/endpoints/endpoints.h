@@ -8,7 +8,12 @@
 
 namespace xcloud {
 
-Task<Response> HandleInfer(RequestContext& context);        // infer.cpp
+Task<Response> HandleInfer(RequestContext& context);  // infer.cpp
+Task<Response> HandleEnrol(RequestContext& context);  // gallery.cpp
+Task<Response> HandleRemoveEntry(RequestContext& context);
+Task<Response> HandleGallery(RequestContext& context);
+Task<Response> HandleRow(RequestContext& context);  // rows.cpp
+Task<Response> HandleRowPage(RequestContext& context);
 Task<Response> HandleServicePage(RequestContext& context);  // pages.cpp
 Task<Response> HandleIndexPage(RequestContext& context);
 Task<Response> HandleAsset(RequestContext& context);

@@ -26,7 +26,8 @@ void WriteService(JsonWriter& json, const ServiceInfo& info, bool imgurl) {
   json.Key("latency_goal_ms").Fixed(ToMilliseconds(info.latency_goal), 3);
   json.Key("priority").String(PriorityName(info.priority)).Key("answer");
   WriteAnswerForm(json, info.answer);
-  json.Key("imgurl").Bool(imgurl);
+  json.Key("imgurl").Bool(imgurl).Key("internal").Bool(info.internal);
+  json.Key("gallery").Bool(info.has_gallery).Key("rows").Bool(info.takes_rows);
   json.Key("synthetic").Bool(info.synthetic).EndObject();
 }
 

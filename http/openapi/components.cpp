@@ -10,6 +10,8 @@ constexpr Component kParameters[] = {
     {"model_version", R"({"name": "model_version", "in": "query",
       "description": "Only this version may answer.",
       "schema": {"type": "string", "maxLength": 64}})"},
+    {"id", R"({"name": "id", "in": "query", "description": "The row that is asked about.",
+      "schema": {"type": "string", "maxLength": 256}})"},
     {"deadline_ms", R"({"name": "deadline_ms", "in": "query",
       "description": "Milliseconds from the first byte; the service's goal when it is not said.",
       "schema": {"type": "integer", "minimum": 1, "maximum": 3600000}})"},
@@ -75,6 +77,7 @@ constexpr BodyComponent kRequestBodies[] = {
      "multipart/form-data=PhotoForm application/json=PhotoFields "
      "application/x-www-form-urlencoded=PhotoFields image/jpeg image/png image/webp image/bmp "
      "application/octet-stream"},
+    {"RowId", false, "application/json=RowId application/x-www-form-urlencoded=RowId"},
     {"BatchingPatch", true, "application/json=BatchingPatch"},
     {"Tensors", true, "application/json=InferRequest application/octet-stream"},
     {"RepositoryIndex", false, "application/json=RepositoryIndexRequest"},
@@ -89,6 +92,9 @@ constexpr std::string_view kErrorHeaders = "Retry-After Retry-After-Ms";
 
 constexpr ResponseComponent kResponses[] = {
     {"Answer", "What is in the photo.", "application/json=Answer", "Server-Timing"},
+    {"GalleryAnswer", "What is in the gallery, or what was changed.", "application/json=Answer",
+     "Server-Timing"},
+    {"RowOrPage", "The answer, or a page for people.", "text/html application/json=Answer", "ETag"},
     {"Page", "A page for people.", "text/html", "ETag"},
     {"PageOrError", "There is none.", "text/html application/json=Error", "ETag"},
     {"Asset", "The file.", "text/html text/css text/javascript image/svg+xml", "ETag"},
@@ -130,6 +136,7 @@ constexpr ResponseComponent kResponses[] = {
 
 constexpr Tag kTags[] = {
     {"Inference", "Photo in, labels out."},
+    {"Galleries", "What services that search, search in."},
     {"Services and devices", "What is served, and on what."},
     {"Health and metrics", "For load balancers and Prometheus."},
     {"Administration", "For operators."},

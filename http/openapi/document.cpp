@@ -1,7 +1,9 @@
 #include "http/openapi/document.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "http/error_form.h"
@@ -14,7 +16,8 @@ namespace xcloud {
 namespace {
 
 constexpr std::string_view kServiceSegment = "{service}";
-constexpr std::string_view kServicePath = "/cv/{service}";
+// Routes that a document writes once for each service of theirs.
+constexpr std::string_view kServicePaths[] = {"/cv/{service}", "/dm/{service}"};
 
 // One operation of one path: `service` where the path is a service's own.
 struct Entry {
@@ -120,11 +123,15 @@ std::vector<PathItem> Writer::CollectPaths() const {
   for (const Route& route : source_.routes) {
     const Operation* operation = FindOperation(route.name);
     if (operation == nullptr || !route.name.ends_with(route.pattern)) continue;
-    if (route.pattern != kServicePath) {
+    const bool of_service = std::find(std::begin(kServicePaths), std::end(kServicePaths),
+                                      route.pattern) != std::end(kServicePaths);
+    if (!of_service) {
       ItemOf(items, std::string(route.pattern)).entries.push_back({&route, operation, nullptr});
       continue;
     }
+    const std::string_view group = route.pattern.substr(0, route.pattern.find('{'));
     for (const ServiceInfoPtr& info : source_.services) {
+      if (!info->route.starts_with(group)) continue;
       ItemOf(items, info->route).entries.push_back({&route, operation, info});
     }
   }
@@ -216,7 +223,8 @@ void Writer::WriteResponses(const Entry& entry) {
   const Operation& operation = *entry.operation;
   const std::string success = std::to_string(operation.success);
   json_.Key("responses").BeginObject().Key(success);
-  if (entry.service != nullptr && operation.answer == "Answer") {
+  const bool of_labels = entry.service != nullptr && entry.service->label_count > 0;
+  if (of_labels && operation.answer == "Answer") {
     WriteServiceAnswer(*entry.service);
   } else {
     WriteRef(json_, "responses", operation.answer);

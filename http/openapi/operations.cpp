@@ -16,6 +16,12 @@ constexpr std::string_view kAdminDetail =
     "Who may call it is `[server] admin`; by default callers on this machine that no proxy "
     "forwards.";
 
+constexpr std::string_view kGalleryDetail =
+    "For whoever `[server] admin` lets at /admin: a gallery may hold people. 404 where the service "
+    "keeps none.";
+constexpr std::string_view kRowParameters =
+    "deadline_ms timeout priority explain X-Deadline-Ms X-Priority X-Request-Id traceparent";
+
 constexpr Operation kOperations[] = {
     {.route = "POST /cv/{service}",
      .tag = "Inference",
@@ -39,6 +45,51 @@ constexpr Operation kOperations[] = {
      .parameters = "If-None-Match",
      .answer = "Page",
      .refusals = "304 404"},
+    {.route = "GET /cv/{service}/gallery",
+     .tag = "Galleries",
+     .summary = "What is in a service's gallery",
+     .detail = kGalleryDetail,
+     .parameters = kRowParameters,
+     .answer = "GalleryAnswer",
+     .refusals = kInferRefusals},
+    {.route = "PUT /cv/{service}/gallery/{id}",
+     .tag = "Galleries",
+     .summary = "Enrol a photo, in place of the entry of that name",
+     .detail = kGalleryDetail,
+     .parameters = kInferParameters,
+     .body = "PhotoOrForm",
+     .answer = "GalleryAnswer",
+     .refusals = kInferRefusals},
+    {.route = "POST /cv/{service}/gallery/{id}",
+     .tag = "Galleries",
+     .summary = "As PUT",
+     .detail = kGalleryDetail,
+     .parameters = kInferParameters,
+     .body = "PhotoOrForm",
+     .answer = "GalleryAnswer",
+     .refusals = kInferRefusals},
+    {.route = "DELETE /cv/{service}/gallery/{id}",
+     .tag = "Galleries",
+     .summary = "Take an entry out",
+     .detail = kGalleryDetail,
+     .parameters = kRowParameters,
+     .answer = "GalleryAnswer",
+     .refusals = kInferRefusals},
+    {.route = "POST /dm/{service}",
+     .tag = "Inference",
+     .summary = "Ask about a row of data, by its id",
+     .parameters = "id "
+                   "deadline_ms timeout priority explain X-Deadline-Ms X-Priority "
+                   "X-Request-Id traceparent",
+     .body = "RowId",
+     .answer = "Answer",
+     .refusals = kInferRefusals},
+    {.route = "GET /dm/{service}",
+     .tag = "Pages",
+     .summary = "Page to try it; with an id, the same as POST",
+     .parameters = "id If-None-Match",
+     .answer = "RowOrPage",
+     .refusals = "304 403 404 413 415 504"},
     {.route = "GET /livez",
      .tag = "Health and metrics",
      .summary = "Whether the process runs",

@@ -7,12 +7,12 @@ namespace {
 constexpr Component kSchemas[] = {
     {"Answer", R"({
       "type": "object",
-      "description": "The items' keys are the service's own ([answer] in its model.toml).",
-      "required": ["code", "msg", "data", "elapse"],
+      "description": "A service with an answer of its own may have other keys, and codes.",
+      "required": ["code", "msg", "elapse"],
       "properties": {
-        "code": {"const": 0},
-        "msg": {"const": "success"},
-        "data": {"type": "array", "items": {"type": "object"}},
+        "code": {"type": "integer", "minimum": 0},
+        "msg": {"type": "string"},
+        "data": {"type": ["array", "object"]},
         "elapse": {"type": "number", "minimum": 0, "description": "Seconds, the whole request."},
         "synthetic": {"const": true,
           "description": "Made by the null backend: no answer about the photo."},
@@ -54,10 +54,10 @@ constexpr Component kSchemas[] = {
       "type": "object",
       "required": ["name", "route", "title", "description", "source", "version", "backend",
         "state", "reason", "label_count", "max_batch", "latency_goal_ms", "priority", "answer",
-        "imgurl", "synthetic"],
+        "imgurl", "internal", "gallery", "rows", "synthetic"],
       "properties": {
         "name": {"type": "string"},
-        "route": {"type": "string", "description": "Where to send photos: /cv/NAME."},
+        "route": {"type": "string", "description": "Where to ask: /cv/NAME, /dm/NAME."},
         "title": {"type": "string"},
         "description": {"type": "string"},
         "source": {"type": "string", "description": "Where the weights come from; licence."},
@@ -71,8 +71,14 @@ constexpr Component kSchemas[] = {
         "priority": {"$ref": "#/components/schemas/Priority"},
         "answer": {"$ref": "#/components/schemas/AnswerForm"},
         "imgurl": {"type": "boolean", "description": "Whether it takes photos by URL (imgurl)."},
+        "internal": {"type": "boolean", "description": "A stage of other services."},
+        "gallery": {"type": "boolean", "description": "Keeps a gallery to search in."},
+        "rows": {"type": "boolean", "description": "Answers about rows of data, by their id."},
         "synthetic": {"type": "boolean"}
       }
+    })"},
+    {"RowId", R"({
+      "type": "object", "properties": {"id": {"type": ["string", "integer"], "maxLength": 256}}
     })"},
     {"AnswerForm", R"({
       "type": "object",

@@ -4,6 +4,7 @@ import { element, formatMs, wireCopyButton } from '/assets/ui.js';
 // `form` is the service's AnswerForm: it names the keys of an item.
 export function answerView(answer, form) {
   const { body, text, roundTripMs } = answer;
+  if (!isLabels(body.data, form)) return valueView(answer);
   const items = body.data.map((item) => readItem(item, form));
   return element('div', { class: 'answer' },
     items.length > 0 ? element('ol', { class: 'labels' }, ...items.map(labelRow))
@@ -19,9 +20,26 @@ export function answerView(answer, form) {
 // One sentence for a screen reader.
 export function answerSentence(answer, form) {
   const { body } = answer;
+  if (!isLabels(body.data, form)) return `Answer in ${formatMs(body.elapse * 1000)}.`;
   if (body.data.length === 0) return 'The service gave no label.';
   const best = readItem(body.data[0], form);
   return `Answer: ${best.label}, ${best.percent}, in ${formatMs(body.elapse * 1000)}.`;
+}
+
+// Labels with probabilities; else the service has an answer of its own.
+function isLabels(data, form) {
+  return Array.isArray(data) && data.every((item) => item !== null && typeof item === 'object' &&
+    form.label_key in item && form.probability_key in item);
+}
+
+// A service with an answer of its own: its words, and the JSON, opened.
+function valueView({ body, text, roundTripMs }) {
+  const json = jsonView(text);
+  json.open = true;
+  return element('div', { class: 'answer' },
+    body.code !== 0 ? element('p', { class: 'muted' }, String(body.msg)) : null,
+    json,
+    body.explain ? stagesView(body.explain, roundTripMs) : null);
 }
 
 function readItem(item, form) {

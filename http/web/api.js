@@ -36,7 +36,8 @@ export async function classify(route, photo, k, signal) {
   const start = performance.now();
   const { body, text, status } = await call(`${route}?${query}`,
     { method: 'POST', body: form, signal });
-  if (body.code !== 0 || !Array.isArray(body.data)) {
+  // A service's own code, 3 for a photo without a face, is an answer as well.
+  if (status !== 200 || typeof body.code !== 'number') {
     throw body.code ? failure(status, body, null) : unexpectedAnswer(status);
   }
   return { body, text, roundTripMs: performance.now() - start };

@@ -13,7 +13,8 @@ let shown = '';  // what is on the page now, so that an unchanged poll leaves it
 
 async function refresh() {
   try {
-    const services = await listServices();
+    // Stages of other services are not for people.
+    const services = (await listServices()).filter((info) => !info.internal);
     show(services);
     if (services.some((info) => info.state === 'loading')) setTimeout(refresh, POLL_MS);
   } catch (error) {

@@ -20,9 +20,9 @@ let photo = null;     // the last one chosen: a file, or the text of its URL
 let inFlight = null;  // AbortController of the request that we wait for
 let pollTimer = 0;
 
-// "/cv/imagenet", "/cv/mcloud/imagenet" -> "imagenet"; a malformed escape stays as it is.
+// "/cv/imagenet", "/cv/mcloud/imagenet", "/dm/imagenet" -> "imagenet"; a malformed escape stays as it is.
 function nameFromPath(path) {
-  const raw = path.replace(/^\/cv\/(mcloud\/)?/, '').replace(/\/+$/, '');
+  const raw = path.replace(/^\/(dm|cv\/mcloud|cv)\//, '').replace(/\/+$/, '');
   try {
     return decodeURIComponent(raw);
   } catch {
@@ -68,7 +68,8 @@ function showService() {
   byId('badge').replaceChildren(stateBadge(info.state));
   byId('description').textContent = info.description;
   byId('synthetic').hidden = !info.synthetic;
-  byId('curl').textContent = `curl -F image=@photo.jpg ${location.origin}${info.route}`;
+  const what = info.rows ? '-d id=7' : '-F image=@photo.jpg';
+  byId('curl').textContent = `curl ${what} ${location.origin}${info.route}`;
   showState();
   fillK();
   byId('facts').replaceChildren(...facts());
@@ -76,7 +77,9 @@ function showService() {
 }
 
 function showState() {
-  const sentence = stateSentence(info);
+  const sentence = info.state === 'ready' && info.rows
+    ? 'This service answers about rows of data, by their id: ask it as the command below does.'
+    : stateSentence(info);
   const box = byId('not-ready');
   box.hidden = sentence === '';
   box.className = `notice ${NOTICE_CLASS[info.state] ?? 'notice-error'}`;

@@ -173,7 +173,7 @@ TEST(ModelDefinitionTest, NamesEveryWrongKeyWithFileAndLine) {
                    "goal_ms = -1\n"
                    "[extra]\n"),
             "m/model.toml:3: model.backend: must be one of 'auto' 'torchscript' 'openvino' "
-            "'aotinductor' 'native' 'null' 'echo' 'pipeline', is "
+            "'aotinductor' 'native' 'null' 'echo' 'brisque' 'pipeline', is "
             "'tensorflow'\n"
             "m/model.toml:5: preprocess.crop: must be a whole number\n"
             "m/model.toml:6: preprocess.mean: must have 3 numbers, has 2\n"

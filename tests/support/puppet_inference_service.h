@@ -46,6 +46,7 @@ class PuppetInferenceService final : public InferenceService {
   }
 
   void AddService(ServiceInfo info) {
+    if (info.route.empty()) info.route = "/cv/" + info.name;
     services_.push_back(std::make_shared<const ServiceInfo>(std::move(info)));
   }
   void SetAdmit(Status status) {
