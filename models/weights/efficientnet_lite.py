@@ -86,12 +86,16 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = batch_norm(HEAD_CHANNELS)
         self._fc = nn.Linear(HEAD_CHANNELS, CLASSES)
 
-    def forward(self, x):
+    def features(self, x):
+        """[n, 1280]: the mean of each of the last convolution's channels."""
         x = functional.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks:
             x = block(x)
         x = functional.relu6(self._bn1(self._conv_head(x)))
-        return self._fc(x.mean((2, 3)))
+        return x.mean((2, 3))
+
+    def forward(self, x):
+        return self._fc(self.features(x))
 
 
 def load(state_file):

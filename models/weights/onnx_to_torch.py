@@ -1,6 +1,6 @@
 """Rebuilds an ONNX image classifier as a torch module, node by node.
 
-Knows the ten operators that the published classifiers use and refuses any other by name: a
+Knows the operators that the published classifiers use and refuses any other by name: a
 conversion is either exact or not made. The graph is static, so tracing the module gives a
 TorchScript file without Python in it; only the batch size stays free.
 """
@@ -11,6 +11,10 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 from torch.nn import functional
+
+
+# Operators whose constants are inside what operation() returns.
+KEEPS_CONSTANTS = ("Conv", "Reshape", "Pad", "Gemm")
 
 
 class UnsupportedNode(ValueError):
@@ -79,6 +83,37 @@ def reshape(node, constants):
     return lambda x: x.reshape(shape)
 
 
+def pad(node, constants):
+    """Zeros before and after each dimension; what is taken off, or filled otherwise, is refused."""
+    attributes = attributes_of(node)
+    require(node, attributes.get("mode", b"constant") == b"constant", "this mode")
+    filling = [constants[name] for name in node.input[2:3] if name]
+    require(node, not any(value.any() for value in filling), "a filling that is not 0")
+    require(node, len(node.input) <= 3, "a choice of axes")
+    sizes = [int(size) for size in constants[node.input[1]]]
+    require(node, min(sizes) >= 0, "a negative size")
+    half = len(sizes) // 2
+    # ONNX: all begins, then all ends, first dimension first. Torch: pairs, last dimension first.
+    pairs = [size for d in reversed(range(half)) for size in (sizes[d], sizes[half + d])]
+    return lambda x: functional.pad(x, pairs)
+
+
+def matrix(node, constants):
+    """Gemm of an input and constants: a linear layer."""
+    attributes = attributes_of(node)
+    plain = attributes.get("alpha", 1.0) == 1.0 and attributes.get("beta", 1.0) == 1.0
+    require(node, plain and not attributes.get("transA", 0), "a scale or a transposed input")
+    weight = constants[node.input[1]]
+    weight = weight if attributes.get("transB", 0) else weight.T
+    bias = constants[node.input[2]] if len(node.input) > 2 else None
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        if bias is not None:
+            layer.bias.copy_(bias.expand(weight.shape[0]))
+    return layer
+
+
 def operation(node, constants):
     """What `node` does, as a function or module of its inputs that are not constants."""
     kind = node.op_type
@@ -89,6 +124,15 @@ def operation(node, constants):
         return pooling(node)
     if kind == "Reshape":
         return reshape(node, constants)
+    if kind == "Pad":
+        return pad(node, constants)
+    if kind == "Gemm":
+        return matrix(node, constants)
+    if kind == "GlobalAveragePool":
+        return lambda x: x.mean((2, 3), keepdim=True)
+    if kind == "Flatten":
+        require(node, attributes.get("axis", 1) == 1, "this axis")
+        return lambda x: x.flatten(1)
     if kind == "Transpose":
         order = tuple(attributes["perm"])
         return lambda x: x.permute(order)
@@ -96,7 +140,7 @@ def operation(node, constants):
         axis = attributes.get("axis", -1)
         require(node, axis in (1, -1), f"axis {axis}")
         return lambda x: torch.softmax(x, axis)
-    simple = {"Relu": torch.relu, "Add": torch.add, "MatMul": torch.matmul}
+    simple = {"Relu": torch.relu, "Add": torch.add, "Mul": torch.mul, "MatMul": torch.matmul}
     require(node, kind in simple, "this operator")
     return simple[kind]
 
@@ -121,8 +165,7 @@ class OnnxGraph(nn.Module):
             run = operation(node, constants)
             if isinstance(run, nn.Module):
                 self.layers.append(run)
-            # Constants of Conv and Reshape are already inside `run`.
-            taken = node.input[:1] if node.op_type in ("Conv", "Reshape") else node.input
+            taken = node.input[:1] if node.op_type in KEEPS_CONSTANTS else node.input
             self.steps.append((run, tuple(taken), node.output[0]))
         self.keep_operands(constants)
 
