@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <system_error>
 #include <unordered_map>
 #include <utility>
@@ -223,8 +222,11 @@ Result<std::unique_ptr<GalleryFile>> GalleryFile::Open(const std::filesystem::pa
   }
   contents = {};
   if (!std::filesystem::exists(path, error)) return gallery;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) return Failed("read", path);
   std::ifstream in(path, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::string bytes(static_cast<std::size_t>(size), '\0');
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (!in) return Failed("read", path);
   Result<GalleryContents> parsed = ParseGallery(bytes);
   if (!parsed.ok()) {
