@@ -1,7 +1,8 @@
 // The composition root: the table of subcommands, and the one place that knows every room.
 //
 // serve wires them in this order, each living longer than the ones after it:
-//   metrics, clock -> call log -> devices -> lanes -> scheduler -> model server -> http server
+//   metrics, clock -> call log -> devices -> lanes -> scheduler -> model server -> pipeline server
+//   -> http server
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -31,6 +32,7 @@
 #include "models/model_definition.h"
 #include "models/model_server.h"
 #include "models/network.h"
+#include "models/pipeline/pipeline_server.h"
 #include "models/publish/publish_command.h"
 #include "models/repository.h"
 #include "scheduler/dynamic_batcher.h"
@@ -89,15 +91,18 @@ int WaitForSignal(const sigset_t& signals) {
 }
 
 // Two phases: answer what was accepted, bounded by drain_timeout_ms; then cut what is left.
-void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& scheduler,
-                 const Config& config, const Clock& clock) {
+// Pipelines' requests end when their stages do, so they are waited for behind the scheduler.
+void StopInOrder(HttpServer& http, PipelineServer& pipelines, ModelServer& models,
+                 DynamicBatcher& scheduler, const Config& config, const Clock& clock) {
   http.BeginDrain();
   scheduler.BeginDrain();
   const Duration drain = std::chrono::milliseconds(config.server.drain_timeout_ms);
   const bool drained = http.WaitDrained(clock.Now() + drain);
   if (!drained) spdlog::warn("drain time is over: cutting the connections that are left");
+  pipelines.BeginStop();
   models.Stop();
   scheduler.Stop();
+  pipelines.Stop();
   http.Stop();
 }
 
@@ -165,21 +170,26 @@ int Serve(const ServeOptions& options) {
   auto models =
       ModelServer::Create(config->repository, config->decode, *devices, scheduler, clock, metrics);
   if (!models.ok()) return Fail(models.status());
-  HttpServer http(config->server, **models, **call_log, metrics, clock, config->fetch);
+  auto pipelines =
+      PipelineServer::Create(config->repository, config->decode, **models, clock, metrics);
+  if (!pipelines.ok()) return Fail(pipelines.status());
+  HttpServer http(config->server, **pipelines, **call_log, metrics, clock, config->fetch);
   if (Status status = http.Start(); !status.ok()) return Fail(status);
   (*models)->StartLoading();
+  (*pipelines)->StartLoading();
   // On a thread of its own, so that a signal while models load ends the server as well.
   std::atomic<bool> stopping{false};
   std::thread announcer([&] {
     (*models)->WaitLoaded();
+    (*pipelines)->WaitLoaded();
     if (stopping.load()) return;
-    if (Status ready = (*models)->Ready(); !ready.ok()) spdlog::error("{}", ready.message());
+    if (Status ready = (*pipelines)->Ready(); !ready.ok()) spdlog::error("{}", ready.message());
     Announce(http);
   });
   const int signal_number = WaitForSignal(signals);
   spdlog::info("signal {}: draining", signal_number);
   stopping.store(true);
-  StopInOrder(http, **models, scheduler, *config, clock);
+  StopInOrder(http, **pipelines, **models, scheduler, *config, clock);
   announcer.join();
   if (scheduler.lost() > 0) LeaveWithHungLanes(*std::move(call_log));
   return 0;

@@ -375,6 +375,7 @@ ModelDefinition ReadDefinition(std::string_view name, const toml::table& table,
   ModelDefinition model = ToDefinition(name, ReadModelToml(table, root, file, errors));
   ReadTensorSections(root, file, model, errors);
   model.versions = ReadVersionPolicy(root, file, errors);
+  ReadPipelineSection(root, file, model, errors);
   root.Finish();
   return model;
 }
@@ -479,6 +480,7 @@ std::string DescribeModelToml() {
   AppendOptionTable(out, "[null]", VisitNull);
   AppendTensorSectionTables(out);
   AppendVersionsTable(out);
+  AppendPipelineTable(out);
   AppendEchoInputTable(out);
   return out;
 }

@@ -17,6 +17,7 @@
 #include "core/inference_service.h"
 #include "core/result.h"
 #include "core/tensor.h"
+#include "models/pipeline/spec.h"
 #include "models/preprocess_spec.h"
 #include "models/version_policy.h"
 
@@ -63,6 +64,7 @@ struct ModelDefinition {
   std::optional<TensorSpec> tensor_input;   // FP32 [-1, ...] in place of photos
   std::optional<TensorSpec> values_output;  // FP32 [-1, ...] in place of labels
   VersionPolicy versions;
+  PipelineSpec pipeline;                    // backend = "pipeline" only
 
   // What runs `file` itself: `backend`, or for "auto" what its ending says: "torchscript" (.pt),
   // "native" (.safetensors, .pth, .ckpt), "openvino" (.onnx, .xml), "aotinductor" (.pt2).
