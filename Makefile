@@ -5,7 +5,7 @@ PYTHON := $(or $(XCLOUD_VENV),.venv)/bin/python
 PORT ?= 8080
 CMAKE_ARGS := $(if $(XCLOUD_VENV),-DXCLOUD_VENV=$(abspath $(XCLOUD_VENV)))
 
-.PHONY: help setup setup-tests configure weights photos build build-all run test test-sanitizers test-cpu fuzz fuzz-short bench bench-policies bench-scheduler format \
+.PHONY: help setup setup-tests configure weights photos build build-all run test test-sanitizers test-cpu fuzz fuzz-short bench bench-policies bench-scheduler bench-backends format \
   format-check tidy clean
 
 help: ## list the targets
@@ -59,6 +59,9 @@ bench-policies: build ## batching policies compared in simulated time: table, pl
 
 bench-scheduler: build weights ## what the scheduler promises, measured on the real server
 	@bench/scheduler.py --build $(BUILD) all
+
+bench-backends: build weights ## what runs networks how fast on this CPU, and served; 25 minutes
+	@bench/backends/table.py --build $(BUILD)
 
 bench: build-all weights ## load and micro-benchmarks, with their conditions
 	@bench/run.sh $(BUILD)

@@ -32,6 +32,7 @@
 #include "models/model_definition.h"
 #include "models/model_server.h"
 #include "models/network.h"
+#include "models/optimize/optimize_command.h"
 #include "models/pipeline/pipeline_server.h"
 #include "models/publish/publish_command.h"
 #include "models/repository.h"
@@ -239,8 +240,11 @@ int main(int argc, char** argv) {
   xcloud::ServeOptions serve;
   xcloud::AddServeCommand(app, serve, exit_code);
   xcloud::AddBenchCommand(app, exit_code);
-  xcloud::AddModelClientCommands(app, xcloud::ConfiguredServer, exit_code);
-  xcloud::AddModelCheckCommand(app, xcloud::ConfiguredRepository, exit_code);
+  CLI::App* model = app.add_subcommand("model", "Models of a repository or of a running server");
+  model->require_subcommand(1);
+  xcloud::AddModelClientCommands(*model, xcloud::ConfiguredServer, exit_code);
+  xcloud::AddModelCheckCommand(*model, xcloud::ConfiguredRepository, exit_code);
+  xcloud::AddOptimizeCommand(*model, exit_code);
   xcloud::AddPublishCommand(app, exit_code);
   app.add_subcommand("config", "Print every configuration key with default, range and effect")
       ->callback([] { std::cout << xcloud::DescribeConfig(); });

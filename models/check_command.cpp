@@ -46,19 +46,11 @@ int RunCheck(const Options& options) {
   return report->wrong() > 0 ? 1 : 0;
 }
 
-CLI::App* GroupOf(CLI::App& app) {
-  const auto found = app.get_subcommands([](CLI::App* one) { return one->get_name() == "model"; });
-  if (!found.empty()) return found.front();
-  CLI::App* group = app.add_subcommand("model", "Models of a repository or of a running server");
-  group->require_subcommand(1);
-  return group;
-}
-
 }  // namespace
 
-void AddModelCheckCommand(CLI::App& app, std::function<std::string()> default_folder,
+void AddModelCheckCommand(CLI::App& group, std::function<std::string()> default_folder,
                           int& exit_code) {
-  CLI::App* command = GroupOf(app)->add_subcommand(
+  CLI::App* command = group.add_subcommand(
       "check",
       "Says everything that is wrong in a repository, without a server: model.toml and "
       "labels.txt,\n"

@@ -10,9 +10,9 @@ class App;
 
 namespace xcloud {
 
-// Adds it to the group `model`, which it makes where there is none yet. `default_folder` is asked
-// only when the caller names none. Exit code: 0 nothing is wrong, 1 something is, 2 no such folder.
-void AddModelCheckCommand(CLI::App& app, std::function<std::string()> default_folder,
+// Adds it to the group `xcloud model`. `default_folder` is asked only when the caller names none.
+// Exit code: 0 nothing is wrong, 1 something is, 2 no such folder.
+void AddModelCheckCommand(CLI::App& group, std::function<std::string()> default_folder,
                           int& exit_code);
 
 }  // namespace xcloud

@@ -7,6 +7,9 @@
 #include <thread>
 #include <utility>
 
+#include "core/log.h"
+#include "models/optimize/chosen_variant.h"
+
 namespace xcloud {
 namespace {
 
@@ -33,12 +36,12 @@ void KeepSlowest(const std::vector<ProfilePoint>& measured, std::vector<ProfileP
   }
 }
 
-Status LoadOnDevice(Device& device, const RepositoryEntry& entry, const Clock& clock,
-                    WarmModel& warm) {
-  const ModelDefinition& definition = entry.definition;
-  auto networks = device.MakeNetworks(definition, entry.weights);
+Status LoadOnDevice(Device& device, const ServedFile& served, const Clock& clock, WarmModel& warm) {
+  const ModelDefinition& definition = served.definition;
+  auto networks = device.MakeNetworks(definition, served.file);
   if (!networks.ok()) return networks.status();
   XC_CHECK(networks->size() == device.lane_count());
+  std::vector<ProfilePoint> profile;
   for (std::unique_ptr<Network>& network : *networks) {
     if (network->output_size() != definition.score_count()) {
       return Status::InvalidArgument(definition.ScoresDeclared() + ", but the network gives " +
@@ -47,14 +50,50 @@ Status LoadOnDevice(Device& device, const RepositoryEntry& entry, const Clock& c
     const bool first = &network == &networks->front();
     if (device.runs_on_host() && !first) {
       if (Status status = WarmLane(*network, definition, device); !status.ok()) return status;
-    } else {
-      Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device, clock);
-      if (!measured.ok()) return measured.status();
-      KeepSlowest(*measured, warm.profile);
+      continue;
     }
+    Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device, clock);
+    if (!measured.ok()) return measured.status();
+    KeepSlowest(*measured, profile);
+  }
+  KeepSlowest(profile, warm.profile);
+  for (std::unique_ptr<Network>& network : *networks) {
     warm.model->networks.push_back(std::move(network));
   }
   return Status::Ok();
+}
+
+// "openvino fp32", or of devices that run different things all of them.
+void AddBackend(const std::string& shown, std::string& all) {
+  if (all.find(shown) == std::string::npos) all += (all.empty() ? "" : ", ") + shown;
+}
+
+// The variant that was chosen for this host, or else what it was made from.
+Status LoadBestOnDevice(Device& device, const RepositoryEntry& entry, const Clock& clock,
+                        WarmModel& warm) {
+  const ServedFile reference = ReferenceOf(entry);
+  VariantChoice choice = ChooseVariant(entry, device.host_key());
+  if (choice.variant) {
+    const Status status = LoadOnDevice(device, *choice.variant, clock, warm);
+    if (status.ok()) {
+      spdlog::info("model '{}' version {} on {}: the variant {}", entry.definition.name,
+                   entry.version, device.name(), choice.variant->shown);
+      AddBackend(choice.variant->shown, warm.model->backend);
+      return status;
+    }
+    choice.trouble = choice.variant->shown + " cannot be loaded";
+    spdlog::warn("model '{}': {}", entry.definition.name, status.message());
+  }
+  const Status status = LoadOnDevice(device, reference, clock, warm);
+  if (!status.ok()) return status;
+  AddBackend(reference.shown, warm.model->backend);
+  if (!choice.trouble.empty()) {
+    spdlog::warn("model '{}' version {} on {}: serving the reference, {}: {}",
+                 entry.definition.name, entry.version, device.name(), reference.shown,
+                 choice.trouble);
+    warm.model->backend += " (" + choice.trouble + ")";
+  }
+  return status;
 }
 
 }  // namespace
@@ -73,7 +112,7 @@ Result<WarmModel> LoadModel(const RepositoryEntry& entry,
     std::thread prepared([&] {
       YieldToWhatServes();
       device->PrepareLaneThread();
-      status = LoadOnDevice(*device, entry, clock, warm);
+      status = LoadBestOnDevice(*device, entry, clock, warm);
     });
     prepared.join();
     if (!status.ok()) return status;

@@ -17,7 +17,8 @@ namespace xcloud {
 struct LoadedModel {
   ModelDefinition definition;
   std::string version;
-  ModelId id = 0;                                  // its queue in the scheduler
+  std::string backend;  // what runs it, for people: "torchscript", "openvino fp32"
+  ModelId id = 0;       // its queue in the scheduler
   std::vector<std::unique_ptr<Network>> networks;  // by lane position, over all devices
   std::size_t output_size = 0;
   std::shared_ptr<ModelStatisticsRecorder> statistics;  // null: nobody counts

@@ -266,8 +266,11 @@ void ModelServer::PublishLoaded(LoadRun& run, const RepositoryEntry& entry,
         upkeep.batching.emplace(entry.definition.batching, clock_.WallNow());
       }
       ServedService service = services()->find(run.name)->second;
-      service.versions[number] = {MakeServiceInfo(entry, current, ServiceState::kReady, ""),
-                                  lease->Share(), std::make_shared<std::atomic<std::size_t>>(0)};
+      std::shared_ptr<const LoadedModel> model = lease->Share();
+      ServiceInfoPtr info =
+          WithBackend(*MakeServiceInfo(entry, current, ServiceState::kReady, ""), model->backend);
+      service.versions[number] = {std::move(info), std::move(model),
+                                  std::make_shared<std::atomic<std::size_t>>(0)};
       service.labels = MovedLabels(service, entry.definition.versions);
       Kept& kept = upkeep.versions[number];
       if (kept.lease != nullptr) run.replaced.push_back(std::move(kept.lease));

@@ -92,6 +92,8 @@ class Device {
   // It runs on the host's own cores: several models may be loaded at once, and what one lane has
   // warmed (weights, kernels of a size) is warm for the others, but for their own memory.
   virtual bool runs_on_host() const { return false; }
+  // Whose optimised variants it can run (models/optimize/host_key.h); empty = nobody's.
+  virtual std::string host_key() const { return {}; }
   // Called once on each lane's own threads before its first batch (thread counts, CUDA device).
   virtual void PrepareLaneThread() = 0;
 

@@ -46,4 +46,10 @@ ServiceInfoPtr MakeServiceInfo(const RepositoryEntry& entry, const BatchLimits& 
   return info;
 }
 
+ServiceInfoPtr WithBackend(const ServiceInfo& info, const std::string& backend) {
+  auto copy = std::make_shared<ServiceInfo>(info);
+  copy->backend = backend;
+  return copy;
+}
+
 }  // namespace xcloud

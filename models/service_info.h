@@ -15,4 +15,7 @@ void TakeLimits(const BatchLimits& limits, ServiceInfo& info);
 ServiceInfoPtr MakeServiceInfo(const RepositoryEntry& entry, const BatchLimits& limits,
                                ServiceState state, std::string reason);
 
+// The same service, run by `backend` (LoadedModel::backend).
+ServiceInfoPtr WithBackend(const ServiceInfo& info, const std::string& backend);
+
 }  // namespace xcloud

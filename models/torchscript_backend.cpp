@@ -7,7 +7,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
-#include "models/preprocess.h"
+#include "models/stage_rows.h"
 #include "models/torchscript_module.h"
 
 namespace xcloud {
@@ -16,7 +16,7 @@ namespace {
 class TorchScriptNetwork final : public Network {
  public:
   TorchScriptNetwork(std::shared_ptr<TorchScriptModule> module, const ModelDefinition& model)
-      : module_(std::move(module)), spec_(model.preprocess), item_values_(model.item_values()) {
+      : module_(std::move(module)), model_(model) {
     const std::size_t max_batch = std::max<std::size_t>(model.batching.max_batch, 1);
     slots_ = at::empty(BatchShape(model, max_batch), at::kFloat);
     for (std::size_t n = 1; n <= max_batch; ++n) {
@@ -30,13 +30,7 @@ class TorchScriptNetwork final : public Network {
                std::size_t run_items) override {
     XC_CHECK(slot == 0);  // CPU lanes hold one batch
     XC_CHECK(!items.empty() && items.size() <= run_items && run_items <= batches_.size());
-    float* row = slots_.data_ptr<float>();
-    for (const NetworkItem& item : items) {
-      StageItem(item, row);
-      row += item_values_;
-    }
-    // What an earlier, larger batch left there must not reach a network that mixes rows.
-    std::fill_n(row, (run_items - items.size()) * item_values_, 0.0F);
+    StageRows(model_, items, run_items, slots_.data_ptr<float>());
     items_ = items.size();
     run_items_ = run_items;
     return Status::Ok();
@@ -51,18 +45,8 @@ class TorchScriptNetwork final : public Network {
   }
 
  private:
-  void StageItem(const NetworkItem& item, float* row) const {
-    if (item.tensor != nullptr) {
-      std::memcpy(row, item.tensor, item_values_ * sizeof(float));
-      return;
-    }
-    XC_CHECK(item.pixels != nullptr);
-    NormalizeInto(item.pixels, spec_, row);
-  }
-
   const std::shared_ptr<TorchScriptModule> module_;
-  const PreprocessSpec spec_;
-  const std::size_t item_values_;
+  const ModelDefinition model_;
   at::Tensor slots_;                 // max_batch items
   std::vector<at::Tensor> batches_;  // batches_[n - 1]: the first n of them
   std::size_t items_ = 0;            // staged

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <span>
 #include <utility>
@@ -14,7 +15,8 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include "core/log.h"
-#include "models/preprocess.h"
+#include "models/shown_file.h"
+#include "models/stage_rows.h"
 #include "models/zoo/load.h"
 
 namespace xcloud {
@@ -48,30 +50,11 @@ std::string Shape(const at::Tensor& tensor) {
   return text + "]";
 }
 
-// Pixels through the very staging that serves, so that the probe has the network's own range.
 at::Tensor ProbeBatch(const ModelDefinition& model, const TorchScriptTarget& target) {
-  const std::size_t items =
-      std::min<std::size_t>(std::max<std::size_t>(model.batching.max_batch, 1), 2);
-  if (model.tensor_input) {
-    // Neither flat nor periodic, within -1 .. 1.
-    at::Tensor values = at::empty(BatchShape(model, items), at::kFloat);
-    float* const data = values.data_ptr<float>();
-    const auto count = static_cast<std::size_t>(values.numel());
-    for (std::size_t i = 0; i < count; ++i) {
-      data[i] = static_cast<float>((i * i / 7 + i * 31) % 241) / 120.0F - 1.0F;
-    }
-    return values.to(target.device, target.half ? at::kHalf : at::kFloat);
-  }
-  const PreprocessSpec& spec = model.preprocess;
-  std::vector<std::uint8_t> pixels(spec.PixelBytes());
-  at::Tensor batch = at::empty(BatchShape(spec, items), at::kFloat);
-  for (std::size_t item = 0; item < items; ++item) {
-    // Neither flat nor periodic in the picture; no pixel is black or white.
-    for (std::size_t i = 0; i < pixels.size(); ++i) {
-      pixels[i] = static_cast<std::uint8_t>(1 + (i * i / 7 + i * 31 + item * 101) % 240);
-    }
-    NormalizeInto(pixels.data(), spec, batch.data_ptr<float>() + item * spec.PixelBytes());
-  }
+  const std::size_t items = ProbeItems(model);
+  const std::vector<float> rows = ProbeRows(model, items);
+  at::Tensor batch = at::empty(BatchShape(model, items), at::kFloat);
+  std::memcpy(batch.data_ptr<float>(), rows.data(), rows.size() * sizeof(float));
   return batch.to(target.device, target.half ? at::kHalf : at::kFloat);
 }
 
@@ -97,27 +80,10 @@ Result<torch::jit::Module> ReadNetwork(const std::filesystem::path& file, const 
 
 }  // namespace
 
-std::vector<std::int64_t> BatchShape(const PreprocessSpec& spec, std::size_t items) {
-  const auto n = static_cast<std::int64_t>(items);
-  const std::int64_t height = spec.crop_height;
-  const std::int64_t width = spec.crop_width;
-  if (spec.layout == TensorLayout::kNchw) return {n, 3, height, width};
-  return {n, height, width, 3};
-}
-
-std::vector<std::int64_t> BatchShape(const ModelDefinition& model, std::size_t items) {
-  if (!model.tensor_input) return BatchShape(model.preprocess, items);
-  std::vector<std::int64_t> shape = model.tensor_input->dims;
-  shape.front() = static_cast<std::int64_t>(items);
-  return shape;
-}
-
 Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
     const std::filesystem::path& file, const ModelDefinition& model,
     const TorchScriptTarget& target) {
-  // Callers read this name: where on the machine the repository lies is not for them.
-  const std::string name =
-      model.name + "/" + file.parent_path().filename().string() + "/" + file.filename().string();
+  const std::string name = ShownFile(model, file);
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) {
     return Status::InvalidArgument(name + ": no such file");

@@ -32,6 +32,7 @@
 
 #include "core/result.h"
 #include "models/model_definition.h"
+#include "models/stage_rows.h"
 
 namespace xcloud {
 
@@ -83,10 +84,5 @@ class TorchScriptModule {
   const TorchScriptTarget target_;
   torch::jit::Module module_;
 };
-
-// The shape of a batch of `items`: [n, 3, h, w] or [n, h, w, 3], as the spec's layout says; or that
-// of the model's tensors.
-std::vector<std::int64_t> BatchShape(const PreprocessSpec& spec, std::size_t items);
-std::vector<std::int64_t> BatchShape(const ModelDefinition& model, std::size_t items);
 
 }  // namespace xcloud

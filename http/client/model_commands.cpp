@@ -137,23 +137,14 @@ int Unload(const Options& options) {
   return 0;
 }
 
-CLI::App* GroupOf(CLI::App& app) {
-  const auto found = app.get_subcommands([](CLI::App* one) { return one->get_name() == "model"; });
-  if (!found.empty()) return found.front();
-  CLI::App* group = app.add_subcommand("model", "Models of a repository or of a running server");
-  group->require_subcommand(1);
-  return group;
-}
-
 }  // namespace
 
-void AddModelClientCommands(CLI::App& app, std::function<std::string()> default_server,
+void AddModelClientCommands(CLI::App& group, std::function<std::string()> default_server,
                             int& exit_code) {
-  CLI::App* group = GroupOf(app);
   auto options = std::make_shared<Options>();
   options->default_server = std::move(default_server);
   const auto add = [&](const char* name, const char* about, int (*run)(const Options&)) {
-    CLI::App* command = group->add_subcommand(name, about);
+    CLI::App* command = group.add_subcommand(name, about);
     command->add_option("--server", options->server,
                         "URL of the server; default: [server] address and port of the "
                         "configuration, http://127.0.0.1:8080");

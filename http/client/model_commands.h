@@ -11,10 +11,9 @@ class App;
 
 namespace xcloud {
 
-// Adds them to the group `model`, which it makes where there is none yet. `default_server` is asked
-// only when the caller names no --server. Exit code: 0 done, 1 the server refused or it failed, 2
-// the server cannot be reached.
-void AddModelClientCommands(CLI::App& app, std::function<std::string()> default_server,
+// Adds them to the group `xcloud model`. `default_server` is asked only when the caller names no
+// --server. Exit code: 0 done, 1 the server refused or it failed, 2 the server cannot be reached.
+void AddModelClientCommands(CLI::App& group, std::function<std::string()> default_server,
                             int& exit_code);
 
 }  // namespace xcloud

@@ -22,7 +22,7 @@
 namespace xcloud {
 
 // One photo, from Fetch to `done`.
-struct Photo {
+struct FetchedPhoto {
   PhotoFetcher::Done done;
   CheckedUrl url;  // of the present hop
   CancelTokenPtr cancel;
@@ -41,7 +41,7 @@ struct FoundAddresses {
 class FetchInbox {
  public:
   struct Mail {
-    std::vector<Photo> photos;
+    std::vector<FetchedPhoto> photos;
     std::vector<FoundAddresses> found;
     bool stop = false;
   };
@@ -51,7 +51,7 @@ class FetchInbox {
   FetchInbox(CURLM* multi, std::size_t capacity) : capacity_(capacity), multi_(multi) {}
 
   // Moves from `photo` only when it is taken.
-  Answer Put(Photo& photo) XC_EXCLUDES(mutex_) {
+  Answer Put(FetchedPhoto& photo) XC_EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     if (mail_.stop || multi_ == nullptr) return Answer::kStopped;
     if (open_ >= capacity_) return Answer::kFull;

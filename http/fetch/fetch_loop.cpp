@@ -23,7 +23,8 @@ constexpr std::size_t kMaxPinned = 8;
 // A whole answer may take long; who comes after the queue was full should wait about a photo.
 constexpr std::chrono::milliseconds kRetryAfter{1000};
 
-std::optional<FetchEnd> WhyOverdue(const Photo& photo, TimePoint now, std::int64_t timeout_ms) {
+std::optional<FetchEnd> WhyOverdue(const FetchedPhoto& photo, TimePoint now,
+                                   std::int64_t timeout_ms) {
   if (photo.cancel != nullptr && photo.cancel->Cancelled()) {
     return FetchEnd{FetchOutcome::kCancelled, Status::Cancelled("the caller went away")};
   }
@@ -73,7 +74,7 @@ void FetchLoop::Run() {
   pthread_setname_np(pthread_self(), "xc-fetch");
   while (true) {
     FetchInbox::Mail mail = inbox_->Take();
-    for (Photo& photo : mail.photos) waiting_.push_back(std::move(photo));
+    for (FetchedPhoto& photo : mail.photos) waiting_.push_back(std::move(photo));
     if (mail.stop) break;
     for (FoundAddresses& found : mail.found) OnFound(std::move(found));
     EndOverdue();
@@ -85,10 +86,10 @@ void FetchLoop::Run() {
     return FetchEnd{FetchOutcome::kStopping, Status::Unavailable("the server is stopping")};
   };
   while (!active_.empty()) {
-    Photo photo = Release(active_.begin());
+    FetchedPhoto photo = Release(active_.begin());
     End(photo, stopping());
   }
-  for (Photo& photo : waiting_) End(photo, stopping());
+  for (FetchedPhoto& photo : waiting_) End(photo, stopping());
   waiting_.clear();
   inbox_->Close();
 }
@@ -101,14 +102,14 @@ void FetchLoop::StartWaiting() {
       ++photo;
       continue;
     }
-    Photo started = std::move(*photo);
+    FetchedPhoto started = std::move(*photo);
     photo = waiting_.erase(photo);
     Start(std::move(started));
   }
 }
 
 // An address needs no lookup; a name's answer comes back by the inbox.
-void FetchLoop::Start(Photo photo) {
+void FetchLoop::Start(FetchedPhoto photo) {
   const std::uint64_t hop = ++last_hop_;
   const Host host = photo.url.host;
   ++per_host_[host.name];
@@ -126,7 +127,7 @@ void FetchLoop::OnFound(FoundAddresses found) {
   const auto at = active_.find(found.hop);
   if (at == active_.end()) return;  // cancelled or late meanwhile
   if (!found.addresses.ok()) {
-    Photo photo = Release(at);
+    FetchedPhoto photo = Release(at);
     return End(photo, LookupFailure(photo.url.host.name, found.addresses.status()));
   }
   CheckAndConnect(at, *std::move(found.addresses));
@@ -140,7 +141,7 @@ void FetchLoop::CheckAndConnect(ActiveMap::iterator at, std::vector<IpAddress> a
     if (const std::string_view why = WhyRefused(address); !why.empty()) refused = why;
   }
   if (!refused.empty()) {
-    Photo photo = Release(at);
+    FetchedPhoto photo = Release(at);
     return End(photo, NoPublicAddressOf(photo.url.host.name, refused));
   }
   if (addresses.size() > kMaxPinned) addresses.resize(kMaxPinned);
@@ -157,7 +158,7 @@ void FetchLoop::EndOverdue() {
   for (auto at = active_.begin(); at != active_.end();) {
     const auto next = std::next(at);
     if (auto end = WhyOverdue(at->second.photo, now, config_.timeout_ms)) {
-      Photo photo = Release(at);
+      FetchedPhoto photo = Release(at);
       End(photo, *std::move(end));
     }
     at = next;
@@ -191,12 +192,12 @@ void FetchLoop::OnTransferEnd(std::uint64_t hop, CURLcode code) {
   XC_CHECK(at != active_.end());
   std::optional<FetchEnd> end = at->second.transfer->Finish(code);
   const std::string target = end.has_value() ? "" : at->second.transfer->Location();
-  Photo photo = Release(at);
+  FetchedPhoto photo = Release(at);
   if (end.has_value()) return End(photo, *std::move(end));
   FollowRedirect(std::move(photo), target);
 }
 
-void FetchLoop::FollowRedirect(Photo photo, const std::string& target) {
+void FetchLoop::FollowRedirect(FetchedPhoto photo, const std::string& target) {
   const auto refuse = [&](const std::string& why) {
     End(photo, {FetchOutcome::kRefusedRedirect,
                 Status::InvalidArgument("the photo's URL answers a redirect, and " + why)});
@@ -211,7 +212,7 @@ void FetchLoop::FollowRedirect(Photo photo, const std::string& target) {
   waiting_.push_front(std::move(photo));
 }
 
-Photo FetchLoop::Release(ActiveMap::iterator at) {
+FetchedPhoto FetchLoop::Release(ActiveMap::iterator at) {
   Active& active = at->second;
   active.lookup->Cancel();
   if (active.transfer != nullptr) {
@@ -219,12 +220,12 @@ Photo FetchLoop::Release(ActiveMap::iterator at) {
   }
   const auto used = per_host_.find(active.photo.url.host.name);
   if (--used->second == 0) per_host_.erase(used);
-  Photo photo = std::move(active.photo);
+  FetchedPhoto photo = std::move(active.photo);
   active_.erase(at);
   return photo;
 }
 
-void FetchLoop::End(Photo& photo, FetchEnd end) {
+void FetchLoop::End(FetchedPhoto& photo, FetchEnd end) {
   metrics_.Ended(end.outcome);
   metrics_.Took(clock_.Now() - photo.asked_at);
   metrics_.open().Add(-1);
@@ -238,12 +239,12 @@ int FetchLoop::WaitMs() const {
   }
   const TimePoint now = clock_.Now();
   Duration wait = kBusyTick;
-  const auto look = [&](const Photo& photo) {
+  const auto look = [&](const FetchedPhoto& photo) {
     wait = std::min(wait, photo.until - now);
     if (photo.cancel != nullptr) wait = std::min(wait, kCancelTick);
   };
   for (const auto& [hop, active] : active_) look(active.photo);
-  for (const Photo& photo : waiting_) look(photo);
+  for (const FetchedPhoto& photo : waiting_) look(photo);
   // Rounded up: a millisecond early would be a busy loop until then.
   return static_cast<int>(std::max(0.0, ToMilliseconds(wait) + 1));
 }

@@ -39,7 +39,7 @@ class FetchLoop {
 
  private:
   struct Active {
-    Photo photo;
+    FetchedPhoto photo;
     CancelTokenPtr lookup;               // set once nobody waits for the addresses
     std::unique_ptr<Transfer> transfer;  // null while the host is looked up
   };
@@ -49,7 +49,7 @@ class FetchLoop {
   using ActiveMap = std::map<std::uint64_t, Active>;  // by hop
 
   void StartWaiting();
-  void Start(Photo photo);
+  void Start(FetchedPhoto photo);
   void OnFound(FoundAddresses found);
   void CheckAndConnect(ActiveMap::iterator at, std::vector<IpAddress> addresses);
   // Ends what was cancelled or is late, waiting or not.
@@ -57,10 +57,10 @@ class FetchLoop {
   // Gives true when a transfer has ended, so that room may have come free.
   bool Move();
   void OnTransferEnd(std::uint64_t hop, CURLcode code);
-  void FollowRedirect(Photo photo, const std::string& target);
+  void FollowRedirect(FetchedPhoto photo, const std::string& target);
   // Takes the photo off its transfer and its host's count.
-  Photo Release(ActiveMap::iterator at);
-  void End(Photo& photo, FetchEnd end);
+  FetchedPhoto Release(ActiveMap::iterator at);
+  void End(FetchedPhoto& photo, FetchEnd end);
   int WaitMs() const;
 
   const FetchConfig config_;
@@ -70,7 +70,7 @@ class FetchLoop {
   Clock& clock_;
   std::unique_ptr<CURLM, FreeMulti> multi_;
   std::shared_ptr<FetchInbox> inbox_;
-  std::deque<Photo> waiting_;
+  std::deque<FetchedPhoto> waiting_;
   ActiveMap active_;  // goes before multi_: its handles are taken off it
   std::map<std::string, std::int64_t> per_host_;
   std::uint64_t last_hop_ = 0;

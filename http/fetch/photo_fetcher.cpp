@@ -82,7 +82,7 @@ void PhotoFetcher::Fetch(FetchRequest request, Done done) {
     return done(url.status());
   }
   const TimePoint now = impl_->clock.Now();
-  Photo photo;
+  FetchedPhoto photo;
   photo.done = std::move(done);
   photo.url = *std::move(url);
   photo.cancel = std::move(request.cancel);
