@@ -182,10 +182,10 @@ AnswerDifference CompareAnswers(const Probabilities2d& server, const Probabiliti
     double largest = 0;
     for (std::size_t k = 0; k < labels.size(); ++k) {
       const double difference = std::abs(double{server[i][k]} - double{python[i][k]});
-      // Not a number is never small.
-      if (!(difference <= largest)) largest = difference;
+      // Not a number is as far off as can be.
+      largest = std::max(largest, std::isnan(difference) ? HUGE_VAL : difference);
     }
-    if (!(largest <= all.largest)) all.largest = largest;
+    all.largest = std::max(all.largest, largest);
     const std::size_t ours = Likeliest(server[i]), theirs = Likeliest(python[i]);
     const bool tie = std::abs(python[i][ours] - python[i][theirs]) <= tolerance;
     if (largest <= tolerance && (ours == theirs || tie)) continue;
