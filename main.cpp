@@ -1,7 +1,8 @@
 // The composition root: the table of subcommands, and the one place that knows every room.
 //
 // serve wires them in this order, each living longer than the ones after it:
-//   metrics, clock -> call log -> devices -> lanes -> scheduler -> model server -> http server
+//   metrics, clock -> call log -> devices -> lanes -> scheduler -> model server -> pipeline server
+//   -> http server
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -22,14 +23,18 @@
 #include "core/config.h"
 #include "core/log.h"
 #include "core/metrics.h"
+#include "http/client/model_commands.h"
 #include "http/fetch/photo_fetcher.h"
 #include "http/open_files.h"
 #include "http/server.h"
+#include "models/check_command.h"
 #include "models/lane.h"
-#include "models/model_command.h"
 #include "models/model_definition.h"
 #include "models/model_server.h"
 #include "models/network.h"
+#include "models/optimize/optimize_command.h"
+#include "models/pipeline/pipeline_server.h"
+#include "models/publish/publish_command.h"
 #include "models/repository.h"
 #include "scheduler/dynamic_batcher.h"
 #include "scheduler/profile_saver.h"
@@ -87,15 +92,18 @@ int WaitForSignal(const sigset_t& signals) {
 }
 
 // Two phases: answer what was accepted, bounded by drain_timeout_ms; then cut what is left.
-void StopInOrder(HttpServer& http, ModelServer& models, DynamicBatcher& scheduler,
-                 const Config& config, const Clock& clock) {
+// Pipelines' requests end when their stages do, so they are waited for behind the scheduler.
+void StopInOrder(HttpServer& http, PipelineServer& pipelines, ModelServer& models,
+                 DynamicBatcher& scheduler, const Config& config, const Clock& clock) {
   http.BeginDrain();
   scheduler.BeginDrain();
   const Duration drain = std::chrono::milliseconds(config.server.drain_timeout_ms);
   const bool drained = http.WaitDrained(clock.Now() + drain);
   if (!drained) spdlog::warn("drain time is over: cutting the connections that are left");
+  pipelines.BeginStop();
   models.Stop();
   scheduler.Stop();
+  pipelines.Stop();
   http.Stop();
 }
 
@@ -163,24 +171,45 @@ int Serve(const ServeOptions& options) {
   auto models =
       ModelServer::Create(config->repository, config->decode, *devices, scheduler, clock, metrics);
   if (!models.ok()) return Fail(models.status());
-  HttpServer http(config->server, **models, **call_log, metrics, clock, config->fetch);
+  auto pipelines =
+      PipelineServer::Create(config->repository, config->decode, **models, clock, metrics);
+  if (!pipelines.ok()) return Fail(pipelines.status());
+  HttpServer http(config->server, **pipelines, **call_log, metrics, clock, config->fetch);
   if (Status status = http.Start(); !status.ok()) return Fail(status);
   (*models)->StartLoading();
+  (*pipelines)->StartLoading();
   // On a thread of its own, so that a signal while models load ends the server as well.
   std::atomic<bool> stopping{false};
   std::thread announcer([&] {
     (*models)->WaitLoaded();
+    (*pipelines)->WaitLoaded();
     if (stopping.load()) return;
-    if (Status ready = (*models)->Ready(); !ready.ok()) spdlog::error("{}", ready.message());
+    if (Status ready = (*pipelines)->Ready(); !ready.ok()) spdlog::error("{}", ready.message());
     Announce(http);
   });
   const int signal_number = WaitForSignal(signals);
   spdlog::info("signal {}: draining", signal_number);
   stopping.store(true);
-  StopInOrder(http, **models, scheduler, *config, clock);
+  StopInOrder(http, **pipelines, **models, scheduler, *config, clock);
   announcer.join();
   if (scheduler.lost() > 0) LeaveWithHungLanes(*std::move(call_log));
   return 0;
+}
+
+// Where a server listens that was started with the default configuration; the defaults when that
+// cannot be read.
+std::string ConfiguredServer() {
+  const Result<Config> config = ReadConfig({});
+  const ServerConfig server = config.ok() ? config->server : ServerConfig();
+  std::string address = server.address;
+  if (address == "0.0.0.0" || address == "::") address = "127.0.0.1";
+  if (address.find(':') != std::string::npos) address = "[" + address + "]";
+  return "http://" + address + ":" + std::to_string(server.port);
+}
+
+std::string ConfiguredRepository() {
+  const Result<Config> config = ReadConfig({});
+  return config.ok() ? config->repository.path : RepositoryConfig().path;
 }
 
 void AddServeCommand(CLI::App& app, ServeOptions& options, int& exit_code) {
@@ -211,7 +240,12 @@ int main(int argc, char** argv) {
   xcloud::ServeOptions serve;
   xcloud::AddServeCommand(app, serve, exit_code);
   xcloud::AddBenchCommand(app, exit_code);
-  xcloud::AddModelCommand(app, exit_code);
+  CLI::App* model = app.add_subcommand("model", "Models of a repository or of a running server");
+  model->require_subcommand(1);
+  xcloud::AddModelClientCommands(*model, xcloud::ConfiguredServer, exit_code);
+  xcloud::AddModelCheckCommand(*model, xcloud::ConfiguredRepository, exit_code);
+  xcloud::AddOptimizeCommand(*model, exit_code);
+  xcloud::AddPublishCommand(app, exit_code);
   app.add_subcommand("config", "Print every configuration key with default, range and effect")
       ->callback([] { std::cout << xcloud::DescribeConfig(); });
   app.add_subcommand("model-keys", "Print every key of a model.toml, likewise")->callback([] {

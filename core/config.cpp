@@ -211,6 +211,21 @@ void VisitDecode(OptionVisitor& v, DecodeConfig& c) {
 void VisitRepository(OptionVisitor& v, RepositoryConfig& c) {
   v.Text({"path", "folder of models: NAME/model.toml, NAME/labels.txt, NAME/VERSION/weights", ""},
          c.path, {});
+  v.Text({"control",
+          "what changes the models that are served: explicit = an operator's load and unload "
+          "(/admin, /v2/repository, `xcloud model`), poll = the folder alone, both",
+          "with poll, whoever writes to the folder changes what is served"},
+         c.control, {"explicit", "poll", "both"});
+  v.Number({"poll_interval_s",
+            "how often the folder is looked at; a change counts when two looks in a row saw the "
+            "same files, so that what is being copied is not loaded",
+            "shorter than a copy may stall loads half of it, which fails; what serves goes on"},
+           c.poll_interval_s, 0.1, 86'400);
+  v.Integer({"memory_limit_mb",
+             "memory that the process may come to by loading a model, as estimated; 0 = what the "
+             "machine and its cgroup have",
+             "the estimate is rough: models/memory_estimate.h"},
+            c.memory_limit_mb, 0, 1 << 30);
 }
 
 void VisitScheduler(OptionVisitor& v, SchedulerConfig& c) {

@@ -59,6 +59,9 @@ struct DecodeConfig {
 
 struct RepositoryConfig {
   std::string path = "configs/models";
+  std::string control = "both";
+  double poll_interval_s = 5;
+  std::int64_t memory_limit_mb = 0;
 };
 
 struct StorageConfig {

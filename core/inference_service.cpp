@@ -18,6 +18,23 @@ std::string_view ServiceStateName(ServiceState state) {
   return "unknown";
 }
 
+std::vector<VersionState> VersionsOf(const ServiceInfo& info) {
+  if (!info.versions.empty()) return info.versions;
+  return {{info.version, info.state, info.reason, {}}};
+}
+
+std::string ServedVersions(const std::vector<VersionState>& versions) {
+  std::string words;
+  for (const VersionState& one : versions) {
+    if (one.state != ServiceState::kReady) continue;
+    std::string labels;
+    for (const std::string& label : one.labels) labels += (labels.empty() ? "" : ", ") + label;
+    words += (words.empty() ? "" : ", ") + one.version;
+    if (!labels.empty()) words += " (" + labels + ")";
+  }
+  return words.empty() ? "none" : words;
+}
+
 std::string_view DeviceStateName(DeviceState state) {
   switch (state) {
     case DeviceState::kReady:

@@ -44,7 +44,16 @@ struct AnswerForm {
   std::string message = "success";
 };
 
-// What is told about a service: routes, pages, metadata. A snapshot; never changes once made.
+// One version of a service, as it stands.
+struct VersionState {
+  std::string version;  // "2"
+  ServiceState state = ServiceState::kLoading;
+  std::string reason;               // why it is not ready; of a ready one, why its reload failed
+  std::vector<std::string> labels;  // "canary": names for it, by name
+};
+
+// What is told about a service, or about one version of it: routes, pages, metadata. A snapshot;
+// never changes once made.
 struct ServiceInfo {
   std::string name;          // "imagenet": folder name and last part of the route
   std::string route;         // "/cv/imagenet"
@@ -73,8 +82,18 @@ struct ServiceInfo {
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
   std::shared_ptr<const std::vector<std::string>> labels;  // null = the outputs have none
+
+  // By rising number: those that answer and those that should. Empty: `version` is the only one.
+  std::vector<VersionState> versions;
+  std::string version_policy = "latest";  // "latest", "all" or "listed"
+  std::size_t version_count = 1;          // of latest: so many
 };
 using ServiceInfoPtr = std::shared_ptr<const ServiceInfo>;
+
+// ServiceInfo::versions; where that is empty, the one that the rest of `info` tells about.
+std::vector<VersionState> VersionsOf(const ServiceInfo& info);
+// Those that answer, with their labels: "1 (stable), 2"; "none".
+std::string ServedVersions(const std::vector<VersionState>& versions);
 
 // How an operation that goes on in the background ended. Called once, from any thread; must not
 // block.
@@ -86,15 +105,22 @@ class InferenceService {
 
   // Sorted by name.
   virtual std::vector<ServiceInfoPtr> List() const = 0;
-  // Null when no folder of that name was published.
+  // Null when no folder of that name was published. What is told is of the version that a request
+  // gets that names none: the one labelled "stable" if there is one, else the highest that is
+  // ready.
   virtual ServiceInfoPtr Find(std::string_view name) const = 0;
+  // `version`: a number, a label, or empty for Find's. NotFound says what is served; a version that
+  // is not ready is found, with its reason.
+  virtual Result<ServiceInfoPtr> FindVersion(std::string_view name,
+                                             std::string_view version) const = 0;
 
-  // Would a request for one item be taken now, and answered by `deadline`? Asked when the header
-  // is in and before the body is read, so that a refusal costs neither. NotFound, Unavailable,
-  // Overloaded (with retry_after) or DeadlineExceeded. A refusal is counted as a request that
-  // failed, so whoever is refused asks no more and does not call Infer; being admitted counts
-  // nothing, so it may be asked again for the same request.
-  virtual Status Admit(std::string_view name, Priority priority, Deadline deadline) const = 0;
+  // Would a request for one item of that version (as FindVersion has it) be taken now, and answered
+  // by `deadline`? Asked when the header is in and before the body is read, so that a refusal costs
+  // neither. NotFound, Unavailable, Overloaded (with retry_after) or DeadlineExceeded. A refusal is
+  // counted as a request that failed, so whoever is refused asks no more and does not call Infer;
+  // being admitted counts nothing, so it may be asked again for the same request.
+  virtual Status Admit(std::string_view name, std::string_view version, Priority priority,
+                       Deadline deadline) const = 0;
 
   // Takes the request and answers it exactly once through `done`, also when it is refused. Inputs
   // that do not fit the model are InvalidArgument, in the words that Triton's clients know.
@@ -114,16 +140,18 @@ class InferenceService {
   virtual Result<BatchingView> ChangeBatching(std::string_view name,
                                               const BatchingPatch& patch) = 0;
 
-  // Since the version that serves was loaded. NotFound; Unavailable while nothing is loaded.
-  virtual Result<ModelStatistics> Statistics(std::string_view name) const = 0;
+  // Since that version (as FindVersion has it) was loaded. NotFound; Unavailable while it is not.
+  virtual Result<ModelStatistics> Statistics(std::string_view name,
+                                             std::string_view version) const = 0;
 
-  // Loads and warms the service's highest version in the background; the one that serves goes on
-  // until the new one is warm, and when it fails. OK = begun: then `done` (if there is one) is told
-  // how it ended, Cancelled when an unload overtook it. NotFound, Unavailable (stopping).
+  // Loads and warms the versions that the service's folder now says in the background, also of a
+  // folder that is new; what serves goes on until the new is warm, and when it fails. OK = begun:
+  // then `done` (if there is one) is told how it ended, Cancelled when an unload overtook it.
+  // NotFound, Unavailable (stopping, or the repository is not under explicit control).
   virtual Status Load(std::string_view name, StatusCallback done) = 0;
-  // Takes the service out and gives its memory back in the background, once the requests that it
-  // has accepted are answered; then `done`. Of a service that is being loaded it stops that load.
-  // NotFound, Unavailable (neither loaded nor being loaded, or stopping).
+  // Takes all versions of the service out and gives their memory back in the background, once the
+  // requests that it has accepted are answered; then `done`. Of a service that is being loaded it
+  // stops that load. NotFound, Unavailable (neither loaded nor being loaded, or stopping).
   virtual Status Unload(std::string_view name, StatusCallback done) = 0;
 };
 

@@ -84,6 +84,7 @@ struct InferenceResult {
   std::string version;
   std::vector<Prediction> predictions;  // by falling probability
   std::optional<AnswerValue> value;     // instead of them
+  AnswerValue::Object beside;           // fields that are written behind it
   int code = 0;                         // of a value: the answer's "code"; 0 = success
   std::string message;                  // of a value: its "msg"; empty = the form's
   std::vector<Tensor> outputs;          // in the order of ServiceInfo::outputs

@@ -57,6 +57,10 @@ std::string WriteAnswer(const InferenceResult& result, const AnswerForm& form,
   json.Key(form.data_key);
   if (result.value) {
     WriteValue(json, *result.value);
+    for (const auto& [key, value] : result.beside) {
+      json.Key(key);
+      WriteValue(json, value);
+    }
   } else {
     json.BeginArray();
     for (const Prediction& prediction : result.predictions) WriteItem(json, prediction, form);

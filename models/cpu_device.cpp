@@ -27,6 +27,7 @@ class CpuDevice final : public Device {
   const std::string& name() const override { return options_.name; }
   std::size_t lane_count() const override { return options_.lanes; }
   Duration hang_after() const override { return options_.hang_after; }
+  bool runs_on_host() const override { return true; }
 
   std::string host_key() const override { return CpuHostKey(); }
 
@@ -43,7 +44,7 @@ class CpuDevice final : public Device {
       return *std::move(networks);
     }
     const std::string_view backend = model.reference_backend();
-    if (backend == "torchscript") {
+    if (backend == "torchscript" || backend == "native") {
 #ifdef XCLOUD_HAS_TORCH
       return MakeTorchScriptNetworks(model, weights, options_.lanes);
 #else

@@ -39,7 +39,8 @@ class CudaDevice final : public Device {
       const ModelDefinition& model, const std::filesystem::path& weights) override {
     if (auto networks = MakeHostNetworks(model, weights, lanes_.size()))
       return *std::move(networks);
-    if (model.reference_backend() != "torchscript") {
+    const std::string_view backend = model.reference_backend();
+    if (backend != "torchscript" && backend != "native") {
       return Status::InvalidArgument("model '" + model.name + "': no backend '" + model.backend +
                                      "' on device " + options_.name);
     }

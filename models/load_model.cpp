@@ -47,6 +47,11 @@ Status LoadOnDevice(Device& device, const ServedFile& served, const Clock& clock
       return Status::InvalidArgument(definition.ScoresDeclared() + ", but the network gives " +
                                      std::to_string(network->output_size()) + " scores");
     }
+    const bool first = &network == &networks->front();
+    if (device.runs_on_host() && !first) {
+      if (Status status = WarmLane(*network, definition, device); !status.ok()) return status;
+      continue;
+    }
     Result<std::vector<ProfilePoint>> measured = WarmUp(*network, definition, device, clock);
     if (!measured.ok()) return measured.status();
     KeepSlowest(*measured, profile);

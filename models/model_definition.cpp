@@ -125,8 +125,8 @@ void VisitModel(OptionVisitor& v, ModelKeys& c) {
          c.backend,
          {"auto", "torchscript", "openvino", "aotinductor", "native", "null", "echo", "brisque",
           "pipeline"});
-  v.Text({"file", "weights, in NAME/VERSION/; the highest VERSION that has it is served", ""},
-         c.file, {});
+  v.Text({"file", "weights, in NAME/VERSION/; [versions] says which VERSION is served", ""}, c.file,
+         {});
   v.Text({"network", "of the zoo, whose weights `file` holds; backend native, or auto", ""},
          c.network, {});
 }
@@ -374,6 +374,8 @@ ModelDefinition ReadDefinition(std::string_view name, const toml::table& table,
   TomlReader root(table, file, "", errors);
   ModelDefinition model = ToDefinition(name, ReadModelToml(table, root, file, errors));
   ReadTensorSections(root, file, model, errors);
+  model.versions = ReadVersionPolicy(root, file, errors);
+  ReadPipelineSection(root, file, model, errors);
   root.Finish();
   return model;
 }
@@ -477,6 +479,8 @@ std::string DescribeModelToml() {
   AppendOptionTable(out, "[latency]", VisitLatency);
   AppendOptionTable(out, "[null]", VisitNull);
   AppendTensorSectionTables(out);
+  AppendVersionsTable(out);
+  AppendPipelineTable(out);
   AppendEchoInputTable(out);
   return out;
 }

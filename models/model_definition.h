@@ -17,7 +17,9 @@
 #include "core/inference_service.h"
 #include "core/result.h"
 #include "core/tensor.h"
+#include "models/pipeline/spec.h"
 #include "models/preprocess_spec.h"
+#include "models/version_policy.h"
 
 namespace xcloud {
 
@@ -61,6 +63,8 @@ struct ModelDefinition {
   std::vector<EchoTensor> echo;             // backend = "echo" only; then there is one at least
   std::optional<TensorSpec> tensor_input;   // FP32 [-1, ...] in place of photos
   std::optional<TensorSpec> values_output;  // FP32 [-1, ...] in place of labels
+  VersionPolicy versions;
+  PipelineSpec pipeline;                    // backend = "pipeline" only
 
   // What runs `file` itself: `backend`, or for "auto" what its ending says: "torchscript" (.pt),
   // "native" (.safetensors, .pth, .ckpt), "openvino" (.onnx, .xml), "aotinductor" (.pt2).

@@ -33,6 +33,19 @@ Status AdmitPhotos(const BatchScheduler& scheduler, ModelId model, const Inferen
   return scheduler.Admit(model, query);
 }
 
+Status NoService(std::string_view name) {
+  return Status::NotFound("no service named '" + std::string(name) + "'");
+}
+
+// `which`: " version 2", or empty for the service as a whole.
+Status NotAnswering(const ServiceInfo& info, const std::string& which) {
+  const std::string name = "service '" + info.name + "'" + which;
+  if (info.state == ServiceState::kLoading) {
+    return Status::Unavailable(name + " is loading; try again soon");
+  }
+  return Status::Unavailable(name + " does not answer: " + info.reason);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ModelServer>> ModelServer::Create(
@@ -42,10 +55,10 @@ Result<std::unique_ptr<ModelServer>> ModelServer::Create(
   const Result<std::vector<RepositoryEntry>> entries = ScanRepository(repository.path);
   if (!entries.ok()) return entries.status();
   return std::unique_ptr<ModelServer>(
-      new ModelServer(repository.path, *entries, decode, devices, scheduler, clock, metrics));
+      new ModelServer(repository, *entries, decode, devices, scheduler, clock, metrics));
 }
 
-ModelServer::ModelServer(const std::filesystem::path& root,
+ModelServer::ModelServer(const RepositoryConfig& repository,
                          const std::vector<RepositoryEntry>& entries, const DecodeConfig& decode,
                          const std::vector<std::unique_ptr<Device>>& devices,
                          BatchScheduler& scheduler, Clock& clock, MetricsRegistry& metrics)
@@ -53,12 +66,17 @@ ModelServer::ModelServer(const std::filesystem::path& root,
       scheduler_(scheduler),
       clock_(clock),
       metrics_(metrics),
-      root_(root),
+      repository_(repository),
+      root_(repository.path),
       limits_{decode.max_pixels, decode.max_side},
       services_(std::make_shared<ServiceMap>()),
+      watch_(repository.path),
       pool_(PoolOptions(decode), clock) {
+  MutexLock lock(admin_mutex_);
   for (const RepositoryEntry& entry : entries) {
-    if (!entry.definition.is_pipeline()) AddService(entry);
+    if (entry.definition.is_pipeline()) continue;
+    watch_.Acted(entry.definition.name, StampOfService(root_ / entry.definition.name));
+    AddService(entry);
   }
 }
 
@@ -76,14 +94,17 @@ void ModelServer::Stop() {
     state_changed_.NotifyAll();
     while (in_decode_ > 0) state_changed_.Wait(state_mutex_);
   }
+  for (std::thread& thread : first_loaders_) thread.join();
   if (loader_.joinable()) loader_.join();
   DropJobs();
   for (const auto& [name, service] : *services()) {
-    if (service.model != nullptr) scheduler_.RemoveModel(service.model->id);
+    for (const auto& [number, version] : service.versions) {
+      if (version.model != nullptr) scheduler_.RemoveModel(version.model->id);
+    }
   }
 }
 
-std::shared_ptr<const ModelServer::ServiceMap> ModelServer::services() const {
+std::shared_ptr<const ServiceMap> ModelServer::services() const {
   MutexLock lock(services_mutex_);
   return services_;
 }
@@ -96,102 +117,105 @@ std::vector<ServiceInfoPtr> ModelServer::List() const {
 
 ServiceInfoPtr ModelServer::Find(std::string_view name) const {
   const std::shared_ptr<const ServiceMap> map = services();
-  const Service* const service = FindIn(*map, name);
+  const ServedService* const service = FindService(*map, name);
   return service == nullptr ? nullptr : service->info;
 }
 
-const ModelServer::Service* ModelServer::FindIn(const ServiceMap& map, std::string_view name) {
-  const auto found = map.find(name);
-  return found == map.end() ? nullptr : &found->second;
+Result<ServiceInfoPtr> ModelServer::FindVersion(std::string_view name,
+                                                std::string_view version) const {
+  const std::shared_ptr<const ServiceMap> map = services();
+  const ServedService* const service = FindService(*map, name);
+  if (service == nullptr) return NoService(name);
+  if (version.empty()) return service->info;
+  const Result<const ServedVersion*> found = ResolveVersion(*service, version);
+  if (!found.ok()) return found.status();
+  return (*found)->info;
 }
 
-Status ModelServer::CheckUsable(std::string_view name, const Service* service) const {
-  if (service == nullptr) return Status::NotFound("no service named '" + std::string(name) + "'");
+// The version that is meant, which answers.
+Result<const ServedVersion*> ModelServer::FindUsable(std::string_view name,
+                                                     std::string_view version,
+                                                     const ServedService* service) const {
+  if (service == nullptr) return NoService(name);
   if (stopping_.load()) return Status::Unavailable(kShuttingDown);
-  const ServiceInfo& info = *service->info;
-  switch (info.state) {
-    case ServiceState::kReady:
-      return Status::Ok();
-    case ServiceState::kLoading:
-      return Status::Unavailable("service '" + info.name + "' is loading; try again soon");
-    case ServiceState::kNoWeights:
-    case ServiceState::kUnloaded:
-    case ServiceState::kFailed:
-      return Status::Unavailable("service '" + info.name + "' does not answer: " + info.reason);
+  if (version.empty()) {
+    if (service->info->state != ServiceState::kReady) return NotAnswering(*service->info, "");
+    return &service->versions.find(DefaultVersion(*service))->second;
   }
-  return Status::Internal("service '" + info.name + "' is in no known state");
+  Result<const ServedVersion*> found = ResolveVersion(*service, version);
+  // A service that has nothing at all says why, whichever version is asked for.
+  if (!found.ok() && DefaultVersion(*service) == 0) return NotAnswering(*service->info, "");
+  if (!found.ok() || (*found)->model != nullptr) return found;
+  return NotAnswering(*(*found)->info, " version " + (*found)->info->version);
 }
 
 // A refusal here is the request's end, and it is counted as one: Infer never sees it.
-Status ModelServer::Admit(std::string_view name, Priority priority, Deadline deadline) const {
+Status ModelServer::Admit(std::string_view name, std::string_view version, Priority priority,
+                          Deadline deadline) const {
   const std::shared_ptr<const ServiceMap> map = services();
-  const Service* const service = FindIn(*map, name);
-  Status status = CheckUsable(name, service);
-  const bool usable = status.ok();
-  if (usable) status = CheckRoom(*service, priority, deadline);
+  const ServedService* const service = FindService(*map, name);
+  const Result<const ServedVersion*> found = FindUsable(name, version, service);
+  const Status status = found.ok() ? CheckRoom(**found, priority, deadline) : found.status();
   if (status.ok() || service == nullptr) return status;
   (*service->outcomes)[static_cast<std::size_t>(status.code())]->Add();
-  if (usable) service->model->statistics->RequestRefused(status.code());
+  if (found.ok()) (*found)->model->statistics->RequestRefused(status.code());
   return status;
 }
 
-Status ModelServer::CheckRoom(const Service& service, Priority priority, Deadline deadline) const {
+Status ModelServer::CheckRoom(const ServedVersion& version, Priority priority,
+                              Deadline deadline) const {
   if (deadline.Expired(clock_.Now())) {
     return Status::DeadlineExceeded("the deadline has passed already");
   }
   AdmitQuery query;
   query.priority = priority;
   query.deadline = deadline;
-  query.upstream_items = service.upstream->load(std::memory_order_relaxed);
+  query.upstream_items = version.upstream->load(std::memory_order_relaxed);
   // What is declared to take tensors never decodes, as a rule; a photo that comes for it all the
   // same meets the pool in Infer.
-  if (service.model->definition.takes_photos()) {
+  if (version.model->definition.takes_photos()) {
     if (Status status = pool_.Admit(); !status.ok()) return status;
     query.upstream_delay = pool_.ExpectedDelay();
   }
-  return scheduler_.Admit(service.model->id, query);
-}
-
-Status ModelServer::CheckVersion(const InferenceRequest& request, const ServiceInfo& info) {
-  if (request.version.empty() || request.version == info.version) return Status::Ok();
-  return Status::NotFound("service '" + request.service + "' has no version '" + request.version +
-                          "'; it serves " + info.version);
+  return scheduler_.Admit(version.model->id, query);
 }
 
 void ModelServer::Infer(InferenceRequest request, InferenceCallback done) {
   const std::shared_ptr<const ServiceMap> map = services();
-  const Service* const service = FindIn(*map, request.service);
-  Status status = CheckUsable(request.service, service);
-  if (status.ok()) status = CheckVersion(request, *service->info);
+  const ServedService* const service = FindService(*map, request.service);
+  const Result<const ServedVersion*> found = FindUsable(request.service, request.version, service);
+  Status status = found.status();
   Ending ending;
   if (service != nullptr) ending.outcomes = service->outcomes;
   CheckedInputs inputs;
   if (status.ok()) {
-    ending.statistics = service->model->statistics;
-    Result<CheckedInputs> checked = CheckInputs(service->model->definition, request);
+    const ServedVersion& version = **found;
+    ending.statistics = version.model->statistics;
+    Result<CheckedInputs> checked = CheckInputs(version.model->definition, request);
     status = checked.status();
     if (checked.ok()) inputs = *checked;
     ending.items = inputs.items;
-    const Duration goal = service->info->latency_goal;
+    const Duration goal = version.info->latency_goal;
     if (!request.deadline.IsSet() && goal > Duration::zero()) {
       request.deadline = Deadline::After(request.first_byte, goal);
     }
   }
   if (status.ok() && inputs.form == InputForm::kPhotos && inputs.items > 1) {
-    status = AdmitPhotos(scheduler_, service->model->id, request, inputs.items);
+    status = AdmitPhotos(scheduler_, (*found)->model->id, request, inputs.items);
   }
   InferenceCallback counted = Counted(std::move(ending), std::move(done));
   if (!status.ok()) {
     InferenceResult refused;
     refused.status = std::move(status);
     refused.model = request.service;
-    if (service != nullptr) refused.version = service->info->version;
+    if (service != nullptr)
+      refused.version = (found.ok() ? (*found)->info : service->info)->version;
     refused.stages.first_byte = request.first_byte;
     refused.stages.received = request.received;
     return counted(std::move(refused));
   }
-  Accept(*service, std::make_unique<ItemRequest>(service->model, std::move(request), inputs,
-                                                 std::move(counted)));
+  Accept(**found, std::make_unique<ItemRequest>((*found)->model, std::move(request), inputs,
+                                                std::move(counted)));
 }
 
 // Whatever ends the request, it ends here: stamped and counted, then told. Holds nothing of this
@@ -210,22 +234,22 @@ InferenceCallback ModelServer::Counted(Ending ending, InferenceCallback done) co
   };
 }
 
-void ModelServer::Accept(const Service& service, std::unique_ptr<ItemRequest> request) {
+void ModelServer::Accept(const ServedVersion& version, std::unique_ptr<ItemRequest> request) {
   if (!BeginRequest()) return request->RefuseAll(Status::Unavailable(kShuttingDown));
   if (request->form() != InputForm::kPhotos) {
     Queue(std::move(request));
     return EndRequest();
   }
   const auto group = std::make_shared<PhotoGroup>(std::move(request));
-  if (Status status = Decode(group, service); !status.ok()) {
+  if (Status status = Decode(group, version); !status.ok()) {
     group->TakeRequest()->RefuseAll(std::move(status));
     EndRequest();
   }
 }
 
 // All of the group's photos are in the pool, or none is.
-Status ModelServer::Decode(const std::shared_ptr<PhotoGroup>& group, const Service& service) {
-  const std::shared_ptr<std::atomic<std::size_t>> upstream = service.upstream;
+Status ModelServer::Decode(const std::shared_ptr<PhotoGroup>& group, const ServedVersion& version) {
+  const std::shared_ptr<std::atomic<std::size_t>> upstream = version.upstream;
   std::vector<DecodePool::Job> jobs;
   jobs.reserve(group->size());
   for (std::size_t photo = 0; photo < group->size(); ++photo) {

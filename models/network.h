@@ -89,6 +89,9 @@ class Device {
   virtual Duration hang_after() const { return {}; }
   // The device resizes: lanes want decoded images (NetworkItem::image) where these fit.
   virtual bool wants_decoded_images() const { return false; }
+  // It runs on the host's own cores: several models may be loaded at once, and what one lane has
+  // warmed (weights, kernels of a size) is warm for the others, but for their own memory.
+  virtual bool runs_on_host() const { return false; }
   // Whose optimised variants it can run (models/optimize/host_key.h); empty = nobody's.
   virtual std::string host_key() const { return {}; }
   // Called once on each lane's own threads before its first batch (thread counts, CUDA device).
@@ -106,9 +109,14 @@ class Device {
 Result<std::vector<std::unique_ptr<Device>>> OpenDevices(const std::vector<DeviceConfig>& configs);
 
 // Runs every size of WarmSizes (models/buckets.h) in every slot to get past first-call costs, lets
-// the network record it, then times it and gives the slowest of a few. Items are as lanes of the
-// device get them. On the calling thread, which must have been prepared.
+// the network record it, then times it and gives the slowest of a few; of sizes that take long,
+// fewer runs say as much. Items are as lanes of the device get them. On the calling thread, which
+// must have been prepared.
 Result<std::vector<ProfilePoint>> WarmUp(Network& network, const ModelDefinition& model,
                                          const Device& device, const Clock& clock);
+
+// For the further lanes of a device that runs_on_host(), once WarmUp has run on one of them: the
+// largest size once in every slot, for the lane's own memory.
+Status WarmLane(Network& network, const ModelDefinition& model, const Device& device);
 
 }  // namespace xcloud

@@ -30,6 +30,11 @@ ServiceInfoPtr MakeServiceInfo(const RepositoryEntry& entry, const BatchLimits& 
   info->answer = definition.answer;
   info->label_count = definition.labels.size();
   info->synthetic = definition.synthetic();
+  const VersionPolicy& policy = definition.versions;
+  info->version_policy = policy.kind == VersionPolicy::Kind::kAll      ? "all"
+                         : policy.kind == VersionPolicy::Kind::kListed ? "listed"
+                                                                       : "latest";
+  info->version_count = policy.count;
   TakeLimits(limits, *info);
   if (definition.backend.empty()) return info;  // its model.toml could not be read
   info->platform = PlatformName(definition);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "core/log.h"
 #include "models/shown_file.h"
 #include "models/stage_rows.h"
+#include "models/zoo/load.h"
 
 namespace xcloud {
 namespace {
@@ -56,6 +58,26 @@ at::Tensor ProbeBatch(const ModelDefinition& model, const TorchScriptTarget& tar
   return batch.to(target.device, target.half ? at::kHalf : at::kFloat);
 }
 
+// The file's network on the CPU or already on `device`: a TorchScript file as it is, or a network
+// of the zoo with the file's weights. `name` is for callers.
+Result<torch::jit::Module> ReadNetwork(const std::filesystem::path& file, const std::string& name,
+                                       const ModelDefinition& model, c10::Device device) {
+  if (model.reference_backend() == "native") {
+    const std::vector<std::int64_t> shape = BatchShape(model, 1);
+    Result<torch::jit::Module> module =
+        zoo::LoadZooModule(model.network, static_cast<std::int64_t>(model.score_count()), file,
+                           std::span(shape).subspan(1));
+    if (module.ok()) return module;
+    return Status::InvalidArgument(name + ": " + module.status().message());
+  }
+  try {
+    return torch::jit::load(file.string(), device);
+  } catch (const std::exception& error) {
+    spdlog::error("{}: {}", file.string(), error.what());
+    return Status::InvalidArgument(name + ": not a TorchScript file; the server's log says more");
+  }
+}
+
 }  // namespace
 
 Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
@@ -67,15 +89,11 @@ Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
     return Status::InvalidArgument(name + ": no such file");
   }
   std::shared_ptr<TorchScriptModule> loaded(new TorchScriptModule(name, model, target));
-  torch::jit::Module original;
+  Result<torch::jit::Module> original = ReadNetwork(file, name, model, target.device);
+  if (!original.ok()) return original.status();
   try {
-    original = torch::jit::load(file.string(), target.device);
-  } catch (const std::exception& error) {
-    spdlog::error("{}: {}", file.string(), error.what());
-    return Status::InvalidArgument(name + ": not a TorchScript file; the server's log says more");
-  }
-  try {
-    Status status = loaded->Prepare(std::move(original), model);
+    original->to(target.device);
+    Status status = loaded->Prepare(*std::move(original), model);
     if (!status.ok()) return status;
   } catch (const std::exception& error) {
     spdlog::error("{}: {}", file.string(), error.what());

@@ -1,6 +1,6 @@
-// TorchScriptModule: a TorchScript file, loaded, frozen and checked once for one device, and
-// shared by that device's lanes. The only header of the room, with cuda_network's, that shows
-// LibTorch's types: include it from .cpp files and tests only.
+// TorchScriptModule: a TorchScript file, or a network of the zoo with a file of weights, loaded,
+// frozen and checked once for one device, and shared by that device's lanes. It shows LibTorch's
+// types, as cuda_network.h and some of zoo/ do: include it from .cpp files and tests only.
 //
 // Thread safety: Forward from any thread; the weights are constants and the interpreter's state
 // is the call's own. No exception leaves this file.
@@ -44,7 +44,8 @@ struct TorchScriptTarget {
 
 class TorchScriptModule {
  public:
-  // InvalidArgument when the file is missing, is not TorchScript, does not run on a batch of the
+  // InvalidArgument when the file is missing, is not TorchScript (of backend native: not weights
+  // that fit model.network), does not run on a batch of the
   // declared input, or does not give floats: one row of labels.size() columns an item, or, of a
   // model of values, a tensor of so many an item.
   static Result<std::shared_ptr<TorchScriptModule>> Load(const std::filesystem::path& file,

@@ -48,9 +48,9 @@ Status ApplyInferOption(std::string_view name, std::string_view value, InferOpti
       return Status::InvalidArgument("explain must be 0 or 1");
     }
     options.explain = value == "1" || value == "true";
-  } else if (name == "model_version") {
+  } else if (name == "version" || name == "model_version") {
     if (value.size() > kMaxVersionBytes) {
-      return Status::InvalidArgument("model_version must have at most 64 characters");
+      return Status::InvalidArgument(std::string(name) + " must have at most 64 characters");
     }
     options.version = value;
   }

@@ -24,10 +24,11 @@ struct InferOptions {
   std::int64_t timeout_us = 0;
   std::optional<Priority> priority;  // else the service's own
   bool explain = false;
-  std::string version;  // empty = the default one
+  std::string version;  // a number or a label; empty = the default one
 };
 
-// Sets the option called `name` (k, deadline_ms, timeout, priority, explain, model_version);
+// Sets the option called `name` (k, deadline_ms, timeout, priority, explain, version, which
+// model_version is another word for);
 // unknown names are left to others. InvalidArgument says what values there are.
 Status ApplyInferOption(std::string_view name, std::string_view value, InferOptions& options);
 

@@ -76,7 +76,7 @@ ServiceInfoPtr FindService(RequestContext& context, std::string_view name) {
 
 Status ApplyInferHeaders(const RequestHead& head, InferOptions& options) {
   constexpr std::pair<std::string_view, std::string_view> kHeaders[] = {
-      {"x-deadline-ms", "deadline_ms"}, {"x-priority", "priority"}};
+      {"x-deadline-ms", "deadline_ms"}, {"x-priority", "priority"}, {"x-model-version", "version"}};
   for (const auto& [header, option] : kHeaders) {
     const std::string_view value = head.Header(header);
     if (value.empty()) continue;
@@ -108,7 +108,8 @@ std::optional<HttpError> AdmitCall(RequestContext& context, const InferOptions& 
     return MakeHttpError(504, "the deadline had passed when the header was in");
   }
   const Priority priority = options.priority.value_or(info.priority);
-  const Status status = context.server().service.Admit(info.name, priority, deadline);
+  const Status status =
+      context.server().service.Admit(info.name, options.version, priority, deadline);
   if (!status.ok()) return ToHttpError(status);
   return std::nullopt;
 }

@@ -27,7 +27,8 @@ Response RefuseCall(RequestContext& context, const HttpError& error);
 // The service of that name, noted in the log row and for the metrics. Null: there is none.
 ServiceInfoPtr FindService(RequestContext& context, std::string_view name);
 
-// The headers that set options, which a proxy may add: X-Deadline-Ms, X-Priority.
+// The headers that set options, which a proxy may add: X-Deadline-Ms, X-Priority,
+// X-Model-Version.
 Status ApplyInferHeaders(const RequestHead& head, InferOptions& options);
 
 // The caller's own deadline, else the service's goal, else none; `timeout` may shorten it. From the

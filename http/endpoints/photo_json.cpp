@@ -39,6 +39,7 @@ constexpr Member kMembers[] = {
     {"priority", kText, "a string"},
     {"explain", kTruth | kNumber, "true or false"},
     {"model_version", kText | kNumber, "a string"},
+    {"version", kText | kNumber, "a string"},
 };
 
 const Member* FindMember(std::string_view name) {

@@ -14,11 +14,24 @@ void WriteAnswerForm(JsonWriter& json, const AnswerForm& form) {
   json.Key("threshold").Fixed(form.threshold, 6).EndObject();
 }
 
+void WriteVersions(JsonWriter& json, const ServiceInfo& info) {
+  json.Key("versions").BeginArray();
+  for (const VersionState& one : info.versions) {
+    json.BeginObject().Key("version").String(one.version);
+    json.Key("state").String(ServiceStateName(one.state)).Key("reason").String(one.reason);
+    json.Key("labels").BeginArray();
+    for (const std::string& label : one.labels) json.String(label);
+    json.EndArray().EndObject();
+  }
+  json.EndArray();
+}
+
 // `imgurl`: whether the server fetches photos by URL, which is the same for every service.
 void WriteService(JsonWriter& json, const ServiceInfo& info, bool imgurl) {
   json.BeginObject().Key("name").String(info.name).Key("route").String(info.route);
   json.Key("title").String(info.title).Key("description").String(info.description);
   json.Key("source").String(info.source).Key("version").String(info.version);
+  WriteVersions(json, info);
   json.Key("backend").String(info.backend);
   json.Key("state").String(ServiceStateName(info.state)).Key("reason").String(info.reason);
   json.Key("label_count").Integer(static_cast<std::int64_t>(info.label_count));

@@ -122,15 +122,23 @@ Task<Response> HandleModelDescription(RequestContext& context) {
   if (info == nullptr) {
     co_return context.Fail(MakeHttpError(404, "Model not found: " + context.parameter));
   }
-  const std::string& version = context.parameter2;
-  if (!version.empty() && version != "all" && version != info->version) {
-    co_return context.Fail(MakeHttpError(
-        404, "Model version: " + version + " does not exist for model: " + context.parameter));
+  std::vector<std::string> versions = {context.parameter2};
+  if (context.parameter2 == "all") {
+    versions.clear();
+    for (const VersionState& one : VersionsOf(*info)) versions.push_back(one.version);
   }
   Response response;
   JsonWriter json(response.body);
   json.BeginArray();
-  WriteDescription(json, *info, service);
+  for (const std::string& version : versions) {
+    const Result<ServiceInfoPtr> found = service.FindVersion(info->name, version);
+    if (!found.ok()) {
+      co_return context.Fail(MakeHttpError(
+          404, "Model version: " + version + " does not exist for model: " + context.parameter +
+                   "; it serves " + ServedVersions(VersionsOf(*info))));
+    }
+    WriteDescription(json, **found, service);
+  }
   json.EndArray();
   co_return response;
 }

@@ -72,6 +72,7 @@ std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& i
   if (auto error = CheckType(context.head)) return error;
   const Status status = ApplyInferHeaders(context.head, options);
   if (!status.ok()) return MakeHttpError(400, status.message());
+  if (!context.parameter2.empty()) options.version = context.parameter2;  // the route's wins
   LimitBody(context);
   return AdmitCall(context, options, info);
 }
@@ -104,10 +105,15 @@ Task<std::optional<HttpError>> ReadRequest(RequestContext& context, const InferO
   co_return std::nullopt;
 }
 
-// What the body says, where the headers did not say it before.
-void ApplyBody(const V2Request& request, InferOptions& options) {
+// What the body says, where the route and the headers did not say it before. A version that only
+// the body names is looked up now; its inputs are those of every version of the model.
+std::optional<HttpError> ApplyBody(RequestContext& context, const V2Request& request,
+                                   InferOptions& options, ServiceInfoPtr& info) {
   options.timeout_us = request.timeout_us > kMaxDeadlineMs * 1000 ? 0 : request.timeout_us;
   if (!options.priority) options.priority = request.priority;
+  if (!options.version.empty() || request.version.empty()) return std::nullopt;
+  options.version = request.version;
+  return FindModelVersion(context, request.version, info);
 }
 
 // The answer; one of many numbers is written beside the io thread.
@@ -137,7 +143,6 @@ Task<Response> HandleV2Infer(RequestContext& context) {
   if (const auto error = FindModel(context, info)) co_return Refuse(context, *error);
   context.call_record->model = info->name;
   InferOptions options;
-  options.version = context.parameter2;
   if (const auto error = CheckHead(context, *info, options)) {
     co_return Refuse(context, *error);
   }
@@ -149,7 +154,9 @@ Task<Response> HandleV2Infer(RequestContext& context) {
   const std::optional<HttpError> unparsed =
       co_await ReadRequest(context, options, info, std::move(body), parsed);
   if (unparsed) co_return Refuse(context, *unparsed);
-  ApplyBody(parsed, options);
+  if (const auto error = ApplyBody(context, parsed, options, info)) {
+    co_return Refuse(context, *error);
+  }
   InferenceRequest request = MakeRequest(context, options, *info);
   request.answer = AnswerKind::kTensors;
   request.inputs = std::move(parsed.inputs);

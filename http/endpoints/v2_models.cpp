@@ -1,6 +1,7 @@
 // GET below /v2/models/{model}[/versions/{version}]: metadata, /ready, /config, /stats; and
 // GET /v2/models/stats, all of them.
 #include <optional>
+#include <string>
 
 #include "http/endpoints/endpoints.h"
 #include "http/json_writer.h"
@@ -14,6 +15,17 @@ namespace {
 std::optional<HttpError> FindReadyModel(RequestContext& context, ServiceInfoPtr& info) {
   if (auto error = FindModel(context, info)) return error;
   return CheckModelReady(*info);
+}
+
+// Of the versions that answer, or of `only`; what is not loaded has none.
+void WriteStatistics(JsonWriter& json, RequestContext& context, const ServiceInfo& info,
+                     const std::string& only) {
+  for (const VersionState& one : VersionsOf(info)) {
+    if (one.state != ServiceState::kReady || (!only.empty() && one.version != only)) continue;
+    const Result<ModelStatistics> statistics =
+        context.server().service.Statistics(info.name, one.version);
+    if (statistics.ok()) WriteModelStatistics(json, *statistics);
+  }
 }
 
 }  // namespace
@@ -47,12 +59,10 @@ Task<Response> HandleV2ModelConfig(RequestContext& context) {
 Task<Response> HandleV2ModelStats(RequestContext& context) {
   ServiceInfoPtr info;
   if (const auto error = FindReadyModel(context, info)) co_return context.Fail(*error);
-  const Result<ModelStatistics> statistics = context.server().service.Statistics(info->name);
-  if (!statistics.ok()) co_return context.Fail(ToHttpError(statistics.status()));
   Response response;
   JsonWriter json(response.body);
   json.BeginObject().Key("model_stats").BeginArray();
-  WriteModelStatistics(json, *statistics);
+  WriteStatistics(json, context, *info, context.parameter2.empty() ? "" : info->version);
   json.EndArray().EndObject();
   co_return response;
 }
@@ -62,9 +72,7 @@ Task<Response> HandleV2AllStats(RequestContext& context) {
   JsonWriter json(response.body);
   json.BeginObject().Key("model_stats").BeginArray();
   for (const ServiceInfoPtr& info : context.server().service.List()) {
-    // What is not loaded has none.
-    const Result<ModelStatistics> statistics = context.server().service.Statistics(info->name);
-    if (statistics.ok()) WriteModelStatistics(json, *statistics);
+    WriteStatistics(json, context, *info, "");
   }
   json.EndArray().EndObject();
   co_return response;

@@ -36,12 +36,22 @@ std::string_view IndexStateOf(ServiceState state) {
   return "UNAVAILABLE";
 }
 
-void WriteIndexEntry(JsonWriter& json, const ServiceInfo& info) {
-  json.BeginObject().Key("name").String(info.name);
-  if (!info.version.empty()) json.Key("version").String(info.version);
-  json.Key("state").String(IndexStateOf(info.state)).Key("reason");
-  const bool unloaded = info.state == ServiceState::kUnloaded && info.reason.empty();
-  json.String(unloaded ? "unloaded" : info.reason).EndObject();
+// A row a version.
+void WriteIndexEntries(JsonWriter& json, const ServiceInfo& info, bool ready_only) {
+  for (const VersionState& one : VersionsOf(info)) {
+    if (ready_only && one.state != ServiceState::kReady) continue;
+    json.BeginObject().Key("name").String(info.name);
+    if (!one.version.empty()) json.Key("version").String(one.version);
+    json.Key("state").String(IndexStateOf(one.state)).Key("reason");
+    const bool unloaded = one.state == ServiceState::kUnloaded && one.reason.empty();
+    json.String(unloaded ? "unloaded" : one.reason);
+    if (!one.labels.empty()) {  // ours: Triton has none
+      json.Key("labels").BeginArray();
+      for (const std::string& label : one.labels) json.String(label);
+      json.EndArray();
+    }
+    json.EndObject();
+  }
 }
 
 // Reads the body; what is wrong with it, or with who sends it, or with the name.
@@ -112,7 +122,7 @@ Task<Response> HandleV2Index(RequestContext& context) {
   JsonWriter json(response.body);
   json.BeginArray();
   for (const ServiceInfoPtr& info : context.server().service.List()) {
-    if (!*ready_only || info->state == ServiceState::kReady) WriteIndexEntry(json, *info);
+    WriteIndexEntries(json, *info, *ready_only);
   }
   json.EndArray();
   co_return response;

@@ -9,8 +9,8 @@ constexpr std::string_view kInferDetail =
     "first byte, and the answer is 504 at its instant; a request that cannot be answered by then "
     "is refused at once, with 429.";
 constexpr std::string_view kInferParameters =
-    "k model_version deadline_ms timeout priority explain X-Deadline-Ms X-Priority X-Request-Id "
-    "traceparent";
+    "k version model_version deadline_ms timeout priority explain X-Deadline-Ms X-Priority "
+    "X-Model-Version X-Request-Id traceparent";
 constexpr std::string_view kInferRefusals = "403 404 413 415 504";
 constexpr std::string_view kAdminDetail =
     "Who may call it is `[server] admin`; by default callers on this machine that no proxy "
@@ -141,7 +141,7 @@ constexpr Operation kOperations[] = {
      .refusals = "403 404 409 412 413 415"},
     {.route = "POST /admin/models/{name}/load",
      .tag = "Administration",
-     .summary = "Begin to load a model's highest version",
+     .summary = "Begin to load the versions that a model's folder says",
      .detail = kAdminDetail,
      .answer = "Begun",
      .success = 202,

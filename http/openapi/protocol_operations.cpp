@@ -13,7 +13,8 @@ constexpr std::string_view kInferDetail =
     "`Inference-Header-Content-Length`; 0 there: the body is the one input. An input of type BYTES "
     "holds encoded photos.";
 constexpr std::string_view kInferParameters =
-    "Inference-Header-Content-Length X-Deadline-Ms X-Priority X-Request-Id traceparent";
+    "Inference-Header-Content-Length X-Deadline-Ms X-Priority X-Model-Version X-Request-Id "
+    "traceparent";
 constexpr std::string_view kInferRefusals = "404 413 415 504";
 constexpr std::string_view kControlRefusals = "403 413 504";
 constexpr std::string_view kNoTracing =
@@ -22,8 +23,8 @@ constexpr std::string_view kNoTracing =
 constexpr std::string_view kPredictionParameters =
     "k deadline_ms timeout priority X-Deadline-Ms X-Priority X-Request-Id traceparent";
 constexpr std::string_view kPhotoParameters =
-    "k model_version deadline_ms timeout priority explain X-Deadline-Ms X-Priority X-Request-Id "
-    "traceparent";
+    "k version model_version deadline_ms timeout priority explain X-Deadline-Ms X-Priority "
+    "X-Model-Version X-Request-Id traceparent";
 
 constexpr Operation kOperations[] = {
     {.route = "GET /v2",

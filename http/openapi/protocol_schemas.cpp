@@ -157,7 +157,8 @@ constexpr Component kSchemas[] = {
           "name": {"type": "string"},
           "version": {"type": "string"},
           "state": {"type": "string"},
-          "reason": {"type": "string"}
+          "reason": {"type": "string"},
+          "labels": {"type": "array", "items": {"type": "string"}}
         }
       }
     })"},

@@ -52,7 +52,8 @@ constexpr Component kSchemas[] = {
       "type": "string", "enum": ["loading", "ready", "no_weights", "unloaded", "failed"]})"},
     {"Service", R"({
       "type": "object",
-      "required": ["name", "route", "title", "description", "source", "version", "backend",
+      "required": ["name", "route", "title", "description", "source", "version", "versions",
+        "backend",
         "state", "reason", "label_count", "max_batch", "latency_goal_ms", "priority", "answer",
         "imgurl", "internal", "gallery", "rows", "synthetic"],
       "properties": {
@@ -61,7 +62,9 @@ constexpr Component kSchemas[] = {
         "title": {"type": "string"},
         "description": {"type": "string"},
         "source": {"type": "string", "description": "Where the weights come from; licence."},
-        "version": {"type": "string", "description": "Empty while there is none."},
+        "version": {"type": "string",
+          "description": "What a request gets that names none; empty while there is none."},
+        "versions": {"type": "array", "items": {"$ref": "#/components/schemas/VersionState"}},
         "backend": {"type": "string"},
         "state": {"$ref": "#/components/schemas/ServiceState"},
         "reason": {"type": "string", "description": "Why it is not ready."},
@@ -79,6 +82,18 @@ constexpr Component kSchemas[] = {
     })"},
     {"RowId", R"({
       "type": "object", "properties": {"id": {"type": ["string", "integer"], "maxLength": 256}}
+    })"},
+    {"VersionState", R"({
+      "type": "object",
+      "required": ["version", "state", "reason", "labels"],
+      "properties": {
+        "version": {"type": "string"},
+        "state": {"$ref": "#/components/schemas/ServiceState"},
+        "reason": {"type": "string",
+          "description": "Why it is not ready; of one that is, why its reload failed."},
+        "labels": {"type": "array", "items": {"type": "string"},
+          "description": "Names that stand for it wherever a version is named."}
+      }
     })"},
     {"AnswerForm", R"({
       "type": "object",

@@ -38,6 +38,12 @@ Status ReadParameter(const std::string& name, const JsonValue& value, V2Request&
     if (!value.AsUnsigned(us)) return NotA(name, "a whole number of microseconds");
     request.timeout_us = static_cast<std::int64_t>(
         std::min<std::uint64_t>(us, std::numeric_limits<std::int64_t>::max()));
+  } else if (name == "version") {
+    std::uint64_t number = 0;
+    const auto* text = value.As<std::string>();
+    const bool given = text != nullptr || value.AsUnsigned(number);
+    if (!given) return NotA(name, "a version's number or label");
+    request.version = text != nullptr ? *text : std::to_string(number);
   } else if (name == "binary_data_output") {
     const bool* binary = value.As<bool>();
     if (binary == nullptr) return NotA(name, "true or false");

@@ -40,6 +40,7 @@ struct V2Request {
   bool binary_outputs = false;       // when `outputs` is empty
   std::optional<Priority> priority;  // "priority" 1, 2, 3 and more; 0 or absent = the model's own
   std::int64_t timeout_us = 0;       // "timeout"; 0 = none
+  std::string version;               // "version": a number or a label; empty = none
 };
 
 // The value of Inference-Header-Content-Length for a body of `body_bytes`.

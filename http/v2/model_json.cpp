@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string_view>
 #include <vector>
 
@@ -97,6 +98,23 @@ void WriteDynamicBatching(JsonWriter& json, const BatchLimits& limits) {
   json.Key("priority_queue_policy").BeginObject().EndObject().EndObject();
 }
 
+// In Triton's words; "listed" is its "specific".
+void WriteVersionPolicy(JsonWriter& json, const ServiceInfo& info) {
+  json.Key("version_policy").BeginObject();
+  if (info.version_policy == "all") {
+    json.Key("all").BeginObject();
+  } else if (info.version_policy == "listed") {
+    json.Key("specific").BeginObject().Key("versions").BeginArray();
+    for (const VersionState& one : info.versions) {
+      json.Integer(std::strtoll(one.version.c_str(), nullptr, 10));
+    }
+    json.EndArray();
+  } else {
+    json.Key("latest").BeginObject().Key("num_versions").Integer(Whole(info.version_count));
+  }
+  json.EndObject().EndObject();
+}
+
 void WriteDuration(JsonWriter& json, std::string_view key, const StatisticDuration& duration) {
   json.Key(key).BeginObject().Key("count").Integer(Whole(duration.count));
   json.Key("ns").Integer(Whole(duration.ns)).EndObject();
@@ -122,7 +140,9 @@ std::string WriteModelMetadata(const ServiceInfo& info) {
   std::string out;
   JsonWriter json(out);
   json.BeginObject().Key("name").String(info.name).Key("versions").BeginArray();
-  if (!info.version.empty()) json.String(info.version);
+  for (const VersionState& one : VersionsOf(info)) {
+    if (one.state == ServiceState::kReady) json.String(one.version);
+  }
   json.EndArray().Key("platform").String(info.platform).Key("inputs");
   WriteSpecs(json, info.inputs);
   json.Key("outputs");
@@ -136,8 +156,7 @@ std::string WriteModelConfig(const ServiceInfo& info, const BatchingView* batchi
   JsonWriter json(out);
   json.BeginObject().Key("name").String(info.name).Key("platform").String(info.platform);
   json.Key("backend").String(info.backend);
-  json.Key("version_policy").BeginObject().Key("latest").BeginObject();
-  json.Key("num_versions").Integer(1).EndObject().EndObject();
+  WriteVersionPolicy(json, info);
   json.Key("max_batch_size").Integer(Whole(info.max_batch));
   WriteConfigInputs(json, info);
   WriteConfigOutputs(json, info);

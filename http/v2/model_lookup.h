@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/inference_service.h"
@@ -16,9 +17,14 @@ namespace xcloud {
 // 400 for a name that could lead out of the repository.
 std::optional<HttpError> CheckModelName(std::string_view name);
 
-// Finds what {model} and {version} of the route name; an empty version is whichever serves.
-// 400 (not a name, not a version), 404 (no such model or version).
+// Finds what {model} and {version} of the route name; a version is a number or a label, and an
+// empty one is whichever a request gets that names none. 400 (not a name, not a version), 404 (no
+// such model or version; says what is served).
 std::optional<HttpError> FindModel(RequestContext& context, ServiceInfoPtr& info);
+
+// The same for a version that was named elsewhere than in the route.
+std::optional<HttpError> FindModelVersion(RequestContext& context, const std::string& version,
+                                          ServiceInfoPtr& info);
 
 // 503 with the reason while the model does not serve.
 std::optional<HttpError> CheckModelReady(const ServiceInfo& info);

@@ -82,8 +82,10 @@ class MetadataTest(TritonTest):
             self.assertEqual(self.refusal(call, 'none'),
                              ('404', "Request for unknown model: 'none' is not found"))
             self.assertEqual(self.refusal(call, 'demo', '7'),
-                             ('404', "Request for unknown model: 'demo' version 7 is not found"))
-            status, text = self.refusal(call, 'demo', 'x')
+                             ('404', "Request for unknown model: 'demo' version 7 is not found; "
+                                     'it serves 1'))
+            self.assertEqual(self.refusal(call, 'demo', 'canary')[0], '404')
+            status, text = self.refusal(call, 'demo', '-1')
             self.assertEqual(status, '400')
             self.assertIn('version should be an integral value > 0', text)
 

@@ -190,7 +190,12 @@ TEST_F(RoutesTest, AThrowingServiceIs500WithoutItsWords) {
    public:
     std::vector<ServiceInfoPtr> List() const override { throw std::runtime_error("secret"); }
     ServiceInfoPtr Find(std::string_view) const override { return nullptr; }
-    Status Admit(std::string_view, Priority, Deadline) const override { return Status::Ok(); }
+    Result<ServiceInfoPtr> FindVersion(std::string_view, std::string_view) const override {
+      return Status::NotFound("none");
+    }
+    Status Admit(std::string_view, std::string_view, Priority, Deadline) const override {
+      return Status::Ok();
+    }
     void Infer(InferenceRequest, InferenceCallback) override {}
     Status Ready() const override { return Status::Ok(); }
     std::vector<DeviceHealth> Devices() const override { return {}; }
@@ -198,7 +203,7 @@ TEST_F(RoutesTest, AThrowingServiceIs500WithoutItsWords) {
     Result<BatchingView> ChangeBatching(std::string_view, const BatchingPatch&) override {
       return BatchingView{};
     }
-    Result<ModelStatistics> Statistics(std::string_view) const override {
+    Result<ModelStatistics> Statistics(std::string_view, std::string_view) const override {
       return ModelStatistics{};
     }
     Status Load(std::string_view, StatusCallback) override { return Status::Ok(); }

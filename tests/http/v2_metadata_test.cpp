@@ -83,11 +83,13 @@ TEST_F(V2MetadataTest, UnknownModelsAndVersionsInTritonsWords) {
     ExpectRefusal(Get("/v2/models/none" + path), 404,
                   "Request for unknown model: 'none' is not found");
     ExpectRefusal(Get("/v2/models/demo/versions/2" + path), 404,
-                  "Request for unknown model: 'demo' version 2 is not found");
-    for (const char* version : {"latest", "-1", "0", "1x"}) {
+                  "Request for unknown model: 'demo' version 2 is not found; it serves 1");
+    ExpectRefusal(Get("/v2/models/demo/versions/canary" + path), 404,
+                  "Request for unknown model: 'demo' version canary is not found; it serves 1");
+    for (const char* version : {"Latest", "-1", "0", "1x"}) {
       ExpectRefusal(Get("/v2/models/demo/versions/" + std::string(version) + path), 400,
                     "failed to get model version from specified version string '" +
-                        std::string(version) + "', version should be an integral value > 0");
+                        std::string(version) + "', version should be an integral value > 0 or a label");
     }
     ExpectRefusal(Get("/v2/models/..%2Fsecret" + path), 400,
                   "model name must not contain path traversal characters");

@@ -105,7 +105,7 @@ TEST_F(ItemsTest, TwentyPhotosOfOneRequestLeaveInBatchesOfFour) {
     EXPECT_EQ(rows[i], rows[0]) << "the null backend answers every row alike";
     EXPECT_NEAR(rows[i] + rows[i + 1] + rows[i + 2], 1.0F, 1e-5);
   }
-  const ModelStatistics seen = *server_->Statistics("photos");
+  const ModelStatistics seen = *server_->Statistics("photos", "");
   EXPECT_EQ(seen.success.count, 1U);
   EXPECT_EQ(seen.inference_count, 20U);
   EXPECT_GE(seen.execution_count, 5U);

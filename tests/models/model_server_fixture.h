@@ -58,6 +58,7 @@ class ModelServerTest : public ::testing::Test {
     auto device = std::make_unique<PuppetDevice>("cpu0", 1);
     puppet_ = device.get();
     devices_.push_back(std::move(device));
+    repository_.control = "explicit";  // no look at the folder by itself
     decode_.threads = 1;
     decode_.queue_capacity = 2;
   }
@@ -68,8 +69,9 @@ class ModelServerTest : public ::testing::Test {
     root_.Write(name + "/labels.txt", "a\nb\nc\n");
   }
   void Create() {
-    auto server = ModelServer::Create({root_.path().string()}, decode_, devices_, scheduler_,
-                                      clock_, metrics_);
+    repository_.path = root_.path().string();
+    auto server =
+        ModelServer::Create(repository_, decode_, devices_, scheduler_, clock_, metrics_);
     ASSERT_TRUE(server.ok()) << server.status().message();
     server_ = *std::move(server);
   }
@@ -122,7 +124,7 @@ class ModelServerTest : public ::testing::Test {
                                                {1, "cpu0/0", {}, {}, {}});
   }
   Status Admit(const std::string& service, Deadline deadline = {}) const {
-    return server_->Admit(service, Priority::kNormal, deadline);
+    return server_->Admit(service, "", Priority::kNormal, deadline);
   }
   std::string Metrics() const { return metrics_.Render(); }
 
@@ -130,6 +132,7 @@ class ModelServerTest : public ::testing::Test {
   const TempFolder root_;
   FakeClock clock_;
   MetricsRegistry metrics_;
+  RepositoryConfig repository_;
   DecodeConfig decode_;
   PuppetDevice* puppet_ = nullptr;
   std::vector<std::unique_ptr<Device>> devices_;

@@ -278,5 +278,26 @@ TEST_F(ModelServerLoadTest, RequestsOfOneModelGoOnWhileAnotherComesAndGoes) {
   for (const InferenceResult& result : answers_.WaitFor(5)) EXPECT_TRUE(result.status.ok());
 }
 
+TEST_F(ModelServerLoadTest, AHostLoadsSeveralModelsAtOnceAtTheStart) {
+  auto device = std::make_unique<PuppetDevice>("cpu0", 2);
+  device->on_host = true;
+  puppet_ = device.get();
+  devices_[0] = std::move(device);
+  for (const char* name : {"a", "b", "c"}) {
+    AddModel(name);
+    puppet_->gates[name] = &gate_;
+  }
+  Create();
+  server_->StartLoading();
+  gate_.WaitForArrivals(2);
+  EXPECT_FALSE(server_->Ready().ok());
+  ASSERT_TRUE(server_->Unload("a", nullptr).ok());  // waits for the load that it stops
+  gate_.Open();
+  server_->WaitLoaded();
+  EXPECT_EQ(server_->Find("a")->state, ServiceState::kUnloaded);
+  EXPECT_EQ(server_->Find("b")->state, ServiceState::kReady);
+  EXPECT_EQ(server_->Find("c")->state, ServiceState::kReady);
+}
+
 }  // namespace
 }  // namespace xcloud

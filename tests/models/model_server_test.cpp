@@ -242,7 +242,7 @@ TEST_F(ModelServerTest, AdmitTellsTheSchedulerWhatIsStillToCome) {
     if (i == 0) gate_.WaitForArrivals(1);
   }
   const Deadline deadline = Deadline::At(clock_.Now() + std::chrono::seconds(9));
-  EXPECT_TRUE(server_->Admit("m", Priority::kLow, deadline).ok());
+  EXPECT_TRUE(server_->Admit("m", "", Priority::kLow, deadline).ok());
   gate_.Open();
   EXPECT_EQ(scheduler_.Take(3).size(), 3U);
   const std::vector<AdmitQuery> queries = scheduler_.queries();

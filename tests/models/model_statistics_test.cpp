@@ -204,9 +204,9 @@ using ServerStatisticsTest = ModelServerTest;
 TEST_F(ServerStatisticsTest, AreOfTheVersionThatServesSinceItWasLoaded) {
   AddModel("m");
   Serve();
-  EXPECT_EQ(server_->Statistics("nobody").status().code(), StatusCode::kNotFound);
-  ASSERT_TRUE(server_->Statistics("m").ok());
-  EXPECT_EQ(server_->Statistics("m")->version, "1");
+  EXPECT_EQ(server_->Statistics("nobody", "").status().code(), StatusCode::kNotFound);
+  ASSERT_TRUE(server_->Statistics("m", "").ok());
+  EXPECT_EQ(server_->Statistics("m", "")->version, "1");
   Infer(Request("m"));
   auto taken = scheduler_.Take(1);
   EXPECT_THAT(Metrics(), HasSubstr("pending_request_count{model=\"m\",version=\"1\"} 1\n"));
@@ -214,14 +214,14 @@ TEST_F(ServerStatisticsTest, AreOfTheVersionThatServesSinceItWasLoaded) {
   Answer(taken[0]);
   Infer(Request("m", "no image"));
   (void)answers_.WaitFor(2);
-  const ModelStatistics seen = *server_->Statistics("m");
+  const ModelStatistics seen = *server_->Statistics("m", "");
   EXPECT_EQ(seen.success.count, 1U);
   EXPECT_EQ(seen.success.ns, 9'000'000U);
   EXPECT_EQ(seen.inference_count, 1U);
   EXPECT_EQ(seen.fail.count, 1U);
   EXPECT_THAT(Metrics(), HasSubstr("pending_request_count{model=\"m\",version=\"1\"} 0\n"));
   ASSERT_TRUE(server_->Unload("m", nullptr).ok());
-  EXPECT_EQ(server_->Statistics("m").status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(server_->Statistics("m", "").status().code(), StatusCode::kUnavailable);
 }
 
 TEST_F(ServerStatisticsTest, WhatIsRefusedAtTheDoorIsCounted) {
@@ -229,14 +229,14 @@ TEST_F(ServerStatisticsTest, WhatIsRefusedAtTheDoorIsCounted) {
   AddModel("none", "");
   Serve();
   EXPECT_TRUE(Admit("m").ok()) << "a question that is not refused counts nothing";
-  EXPECT_EQ(server_->Statistics("m")->fail.count, 0U);
+  EXPECT_EQ(server_->Statistics("m", "")->fail.count, 0U);
   EXPECT_EQ(Admit("m", Deadline::At(clock_.Now())).code(), StatusCode::kDeadlineExceeded);
   scheduler_.set_admit(Status::Overloaded("full", milliseconds(1)));
   EXPECT_EQ(Admit("m").code(), StatusCode::kOverloaded);
   EXPECT_EQ(Admit("none").code(), StatusCode::kUnavailable);
   EXPECT_EQ(Admit("nobody").code(), StatusCode::kNotFound);
-  EXPECT_EQ(server_->Statistics("m")->fail.count, 2U);
-  EXPECT_EQ(server_->Statistics("m")->fail.ns, 0U);
+  EXPECT_EQ(server_->Statistics("m", "")->fail.count, 2U);
+  EXPECT_EQ(server_->Statistics("m", "")->fail.ns, 0U);
   const std::string text = Metrics();
   for (const char* line :
        {"nv_inference_request_failure{model=\"m\",reason=\"REJECTED\",version=\"1\"} 2\n",
@@ -257,7 +257,7 @@ TEST_F(ServerStatisticsTest, WhatNoModelWasAskedIsNobodysFailure) {
   Infer(std::move(other));
   Infer(TensorRequest("m", {"foo", DataType::kBytes, {1}, "x"}));
   (void)answers_.WaitFor(2);
-  EXPECT_EQ(server_->Statistics("m")->fail.count, 1U) << "the unknown version is not counted";
+  EXPECT_EQ(server_->Statistics("m", "")->fail.count, 1U) << "the unknown version is not counted";
   EXPECT_THAT(Metrics(), HasSubstr("reason=\"OTHER\",version=\"1\"} 1\n"));
   EXPECT_THAT(Metrics(), Not(HasSubstr("version=\"7\"")));
 }

@@ -73,7 +73,8 @@ name = "x"
 
 TEST(TensorModel, NeedsLabelsOnlyForLabels) {
   EXPECT_FALSE(ParseModelDefinition("m", "", std::nullopt).ok());
-  EXPECT_TRUE(ParseModelDefinition("m", "[model]\nbackend = \"pipeline\"\n", std::nullopt).ok());
+  const char* const pipeline = "[model]\nbackend = 'pipeline'\n[pipeline]\nkind = 'cbir'\n";
+  EXPECT_TRUE(ParseModelDefinition("m", pipeline, std::nullopt).ok());
 }
 
 TEST(TensorModel, BackendOfAutoIsWhatTheFileSays) {

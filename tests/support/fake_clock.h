@@ -35,7 +35,7 @@ class FakeClock final : public Clock {
     const auto self = std::find_if(sleepers_.begin(), sleepers_.end(), [&](const Sleeper& s) {
       return s.cv == &cv && s.mutex == &mutex && s.when == when;
     });
-    sleepers_.erase(self);
+    if (self != sleepers_.end()) sleepers_.erase(self);
     return now_ < when;
   }
 
@@ -45,6 +45,8 @@ class FakeClock final : public Clock {
       MutexLock lock(mutex_);
       now_ += by;
       wake = sleepers_;
+      // Their time has come: who waits for sleepers means those that sleep again.
+      std::erase_if(sleepers_, [this](const Sleeper& s) { return s.when <= now_; });
     }
     for (const Sleeper& sleeper : wake) {
       // Taking the sleeper's mutex closes the gap between its check and its wait.

@@ -54,16 +54,24 @@ class PuppetDevice final : public Device {
   std::size_t depth() const override { return depth_of_lanes; }
   Duration hang_after() const override { return hang_after_of_lanes; }
   bool wants_decoded_images() const override { return resizes; }
+  bool runs_on_host() const override { return on_host; }
   void PrepareLaneThread() override {
     MutexLock lock(mutex_);
     prepared_.insert(std::this_thread::get_id());
   }
 
   Result<std::vector<std::unique_ptr<Network>>> MakeNetworks(
-      const ModelDefinition& model, const std::filesystem::path&) override {
-    if (const auto gate = gates.find(model.name); gate != gates.end()) gate->second->Pass();
-    if (const auto failure = failures.find(model.name); failure != failures.end()) {
-      return failure->second;
+      const ModelDefinition& model, const std::filesystem::path& weights) override {
+    const std::string versioned = model.name + "/" + weights.parent_path().filename().string();
+    {
+      MutexLock lock(mutex_);
+      made_.push_back(versioned);
+    }
+    for (const std::string& name : {model.name, versioned}) {
+      if (const auto gate = gates.find(name); gate != gates.end()) gate->second->Pass();
+      if (const auto failure = failures.find(name); failure != failures.end()) {
+        return failure->second;
+      }
     }
     std::vector<std::unique_ptr<Network>> networks;
     for (std::size_t lane = 0; lane < lanes_; ++lane) {
@@ -73,6 +81,11 @@ class PuppetDevice final : public Device {
     return networks;
   }
 
+  // "m/2": what MakeNetworks was asked for, in order.
+  std::vector<std::string> made() const {
+    MutexLock lock(mutex_);
+    return made_;
+  }
   // Batches that were run on a thread that had not been prepared.
   int unprepared_runs() const {
     MutexLock lock(mutex_);
@@ -97,7 +110,8 @@ class PuppetDevice final : public Device {
   std::size_t depth_of_lanes = 1;
   Duration hang_after_of_lanes{};
   bool resizes = false;
-  // By model name; set before loading starts.
+  bool on_host = false;
+  // By model name, or by name and version, "m/2"; set before loading starts.
   std::map<std::string, Status> failures;
   std::map<std::string, Gate*> gates;
   std::map<std::string, std::size_t> outputs;  // instead of one a label
@@ -134,6 +148,7 @@ class PuppetDevice final : public Device {
   mutable Mutex mutex_;
   std::set<std::thread::id> prepared_ XC_GUARDED_BY(mutex_);
   std::set<int> niceness_ XC_GUARDED_BY(mutex_);
+  std::vector<std::string> made_ XC_GUARDED_BY(mutex_);
   int runs_ XC_GUARDED_BY(mutex_) = 0;
   int unprepared_runs_ XC_GUARDED_BY(mutex_) = 0;
 };

@@ -5,7 +5,9 @@
 // Thread safety: every method from any thread; `answer` and the services are set before use.
 #pragma once
 
+#include <algorithm>
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -111,6 +113,10 @@ class PuppetInferenceService final : public InferenceService {
     MutexLock lock(mutex_);
     return admitted_priority_;
   }
+  std::string admitted_version() const {
+    MutexLock lock(mutex_);
+    return admitted_version_;
+  }
   // What ChangeBatching was asked, in order.
   std::vector<BatchingPatch> patches() const {
     MutexLock lock(mutex_);
@@ -134,9 +140,29 @@ class PuppetInferenceService final : public InferenceService {
     }
     return nullptr;
   }
-  Status Admit(std::string_view, Priority priority, Deadline) const override {
+  // Of the services' own versions; another is NotFound.
+  Result<ServiceInfoPtr> FindVersion(std::string_view name,
+                                     std::string_view version) const override {
+    ServiceInfoPtr info = Find(name);
+    if (info == nullptr) return Status::NotFound("no service named " + std::string(name));
+    if (version.empty() || version == info->version) return info;
+    for (const VersionState& one : info->versions) {
+      const bool labelled =
+          std::find(one.labels.begin(), one.labels.end(), version) != one.labels.end();
+      if (one.version != version && !labelled) continue;
+      auto found = std::make_shared<ServiceInfo>(*info);
+      found->version = one.version;
+      found->state = one.state;
+      found->reason = one.reason;
+      return ServiceInfoPtr(std::move(found));
+    }
+    return Status::NotFound("no version " + std::string(version));
+  }
+  Status Admit(std::string_view, std::string_view version, Priority priority,
+               Deadline) const override {
     MutexLock lock(mutex_);
     ++admit_calls_;
+    admitted_version_ = version;
     admitted_priority_ = priority;
     return admit_;
   }
@@ -185,10 +211,13 @@ class PuppetInferenceService final : public InferenceService {
   Status Unload(std::string_view name, StatusCallback done) override {
     return Operate("unload ", name, std::move(done));
   }
-  Result<ModelStatistics> Statistics(std::string_view name) const override {
+  Result<ModelStatistics> Statistics(std::string_view name,
+                                     std::string_view version) const override {
     MutexLock lock(mutex_);
     if (Find(name) == nullptr) return Status::NotFound("no service named " + std::string(name));
-    return statistics_;
+    ModelStatistics statistics = statistics_;
+    if (statistics.version.empty()) statistics.version = version;
+    return statistics;
   }
 
   // 1 ms to wait for decode, 2 of decode, 3 of queue, 4 of staging, 5 of infer after `received`.
@@ -233,6 +262,7 @@ class PuppetInferenceService final : public InferenceService {
   Status admit_ XC_GUARDED_BY(mutex_);
   Status ready_ XC_GUARDED_BY(mutex_);
   mutable std::size_t admit_calls_ XC_GUARDED_BY(mutex_) = 0;
+  mutable std::string admitted_version_ XC_GUARDED_BY(mutex_);
   mutable Priority admitted_priority_ XC_GUARDED_BY(mutex_) = Priority::kNormal;
   std::vector<DeviceHealth> devices_ XC_GUARDED_BY(mutex_);
   BatchingView batching_ XC_GUARDED_BY(mutex_);

@@ -114,8 +114,8 @@ TEST_F(InferRouteTest, NamesTheVersion) {
                 "Request for unknown model: 'none' is not found");
   ExpectRefused(Infer(kJson, "", "/v2/models/none/versions/1/infer"), 404,
                 "Request for unknown model: 'none' is not found");
-  ExpectRefused(Infer(kJson, "", "/v2/models/echo/versions/abc/infer"), 400,
-                "failed to get model version from specified version string 'abc'");
+  ExpectRefused(Infer(kJson, "", "/v2/models/echo/versions/Abc/infer"), 400,
+                "failed to get model version from specified version string 'Abc'");
   ExpectRefused(Infer(kJson, "", "/v2/models/..%2Fecho/infer"), 400, "path traversal");
 }
 

@@ -1,0 +1,14 @@
+// PublishCommand: `xcloud publish` on the command line.
+//
+// Exit codes: 0 = published; 1 = refused, every reason on stderr, and nothing was written.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace xcloud {
+
+// Adds the subcommand. It runs inside app.parse(), prints progress on stderr and one line on
+// stdout, and then sets `exit_code`, which must outlive `app`'s parse.
+void AddPublishCommand(CLI::App& app, int& exit_code);
+
+}  // namespace xcloud

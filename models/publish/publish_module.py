@@ -1,0 +1,29 @@
+"""Publishes a live PyTorch module as an XCloud service. Copy it, or put its folder on the path.
+
+    from publish_module import publish
+    publish(network, "flowers", labels, photos=["some/photos"], repository="configs/models",
+            preprocess="imagenet", size=(3, 224, 224))
+"""
+
+import pathlib
+import subprocess
+import tempfile
+
+import torch
+
+
+def publish(network, name, labels, photos, repository, preprocess="imagenet", size=(3, 224, 224),
+            options=(), xcloud="build/release/xcloud"):
+    """Traces the network, then lets 'xcloud publish' compare its answers and make the folder.
+    `options`: more of its options, as ["--version", "2"]. Raises CalledProcessError if it refuses."""
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        model, names = pathlib.Path(folder, "model.pt"), pathlib.Path(folder, "labels.txt")
+        # On a copy's behalf: in eval mode, on the CPU, and put back as it was.
+        device, training = next(network.parameters()).device, network.training
+        traced = torch.jit.trace(network.cpu().eval(), torch.rand(2, *size), check_trace=False)
+        network.to(device).train(training)
+        traced.save(str(model))
+        names.write_text("".join(label + "\n" for label in labels), encoding="utf-8")
+        subprocess.run([xcloud, "publish", name, "--file", model, "--labels", names, "--photos",
+                        *photos, "--repository", repository, "--preprocess", preprocess, *options],
+                       check=True)
