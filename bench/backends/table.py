@@ -6,9 +6,9 @@
     bench/backends/table.py --only agreement,served --networks resnet50
 
 For each network (seeded random weights, 3 x 224 x 224, batches of 1 and 8):
-  times      eager PyTorch (naive: as torchvision gives it, in no_grad), frozen TorchScript, OpenVINO
-             fp32 and INT8, AOTInductor; all in turns in one Python process, with 1 and 2 threads;
-             and what `xcloud model optimize` measured in C++ and chose
+  times      eager PyTorch (naive: as torchvision gives it, in no_grad), frozen TorchScript,
+             OpenVINO fp32 and INT8, AOTInductor; all in turns in one Python process, with 1 and 2
+             threads; and what `xcloud model optimize` measured in C++ and chose
   served     the real server over HTTP, closed loop with JPEGs, against OpenVINO's own rate on the
              file that the server runs, with the same lanes and threads (no HTTP, no decoding)
 and once:
@@ -285,7 +285,8 @@ def show_agreement(table, bench, folder, arguments):
     report, _ = optimize(bench, repository, "imagenet", "--photos", arguments.photos,
                          "--variants", "openvino-fp32,openvino-int8", "--rounds", 3)
     table.say(f"agreement of the imagenet service's variants with its own weights, on "
-              f"{report['photos']} photos that calibrated nothing ({report['conditions']['items']})")
+              f"{report['photos']} photos that calibrated nothing "
+              f"({report['conditions']['items']})")
     for variant in report["variants"]:
         if "trouble" in variant:
             table.say(f"  {variant['name']}: {variant['trouble']}")
@@ -339,8 +340,8 @@ def main():
     parser.add_argument("--networks", type=words, default=NETWORKS)
     parser.add_argument("--only", type=words, default=["times", "served", "agreement"],
                         help="parts, separated by commas")
-    parser.add_argument("--variants", help="as of `xcloud model optimize`; AOTInductor compiles for "
-                        "minutes: openvino-fp32,openvino-int8 leaves it out")
+    parser.add_argument("--variants", help="as of `xcloud model optimize`; AOTInductor compiles "
+                        "for minutes: openvino-fp32,openvino-int8 leaves it out")
     parser.add_argument("--minutes", type=float, default=25, help="begin no network after it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0)

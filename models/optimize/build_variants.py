@@ -33,7 +33,8 @@ def read_openvino(arguments):
         import torch
 
         module = torch.jit.load(str(arguments.model), map_location="cpu").eval()
-        return openvino.convert_model(module, input=shape, example_input=torch.zeros([1, *shape[1:]]))
+        example = torch.zeros([1, *shape[1:]])
+        return openvino.convert_model(module, input=shape, example_input=example)
     model = openvino.Core().read_model(arguments.model)
     try:
         model.reshape(shape)
@@ -75,7 +76,7 @@ def build_openvino_int8(arguments):
         raise NotBuilt("quantising needs photos to calibrate with (--photos)")
     rows = numpy.fromfile(arguments.calibration, dtype=numpy.float32)
     rows = rows.reshape([-1, 1, *arguments.input[1:]])
-    # Mixed: activations that are below zero keep their precision; channels have scales of their own.
+    # Mixed: activations below zero keep their precision; channels have scales of their own.
     quantised = nncf.quantize(read_openvino(arguments), nncf.Dataset(rows),
                               preset=nncf.QuantizationPreset.MIXED, subset_size=len(rows),
                               advanced_parameters=AdvancedQuantizationParameters(

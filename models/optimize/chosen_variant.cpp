@@ -34,7 +34,9 @@ std::string OtherHosts(const fs::path& optimized) {
   std::error_code error;
   for (fs::directory_iterator item(optimized, error), end; !error && item != end;
        item.increment(error)) {
-    names += (names.empty() ? "" : ", ") + item->path().filename().string();
+    const std::string name = item->path().filename().string();
+    // What begins with a point is being made, or was when its maker died.
+    if (name.front() != '.') names += (names.empty() ? "" : ", ") + name;
   }
   return names;
 }

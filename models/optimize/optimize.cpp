@@ -150,6 +150,7 @@ class Optimizer {
     }
     std::error_code ignored;
     if (!calibration_.empty()) fs::remove(calibration_, ignored);
+    if (source_ != entry_.weights) fs::remove(source_, ignored);
     return Status::Ok();
   }
 

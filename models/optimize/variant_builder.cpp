@@ -14,6 +14,9 @@
 
 #include "models/checksum.h"
 #include "models/stage_rows.h"
+#ifdef XCLOUD_HAS_TORCH
+#include "models/optimize/native_source.h"
+#endif
 
 namespace xcloud {
 namespace {
@@ -91,11 +94,21 @@ const std::vector<VariantKind>& VariantKinds() {
   return kinds;
 }
 
-Result<fs::path> VariantSource(const RepositoryEntry& entry, const fs::path& /*folder*/) {
+Result<fs::path> VariantSource(const RepositoryEntry& entry,
+                               [[maybe_unused]] const fs::path& folder) {
   const std::string_view backend = entry.definition.reference_backend();
   if (backend == "torchscript" || backend == "openvino") return entry.weights;
+#ifdef XCLOUD_HAS_TORCH
+  if (backend == "native") {
+    fs::path file = folder / "native.pt";
+    if (Status status = SaveNativeSource(entry.definition, entry.weights, file); !status.ok()) {
+      return status;
+    }
+    return file;
+  }
+#endif
   return Status::InvalidArgument("model '" + entry.definition.name + "': no variants are made of " +
-                                 std::string(backend) + " files yet");
+                                 std::string(backend) + " files");
 }
 
 VariantReport BuildVariant(const VariantKind& kind, const RepositoryEntry& entry,

@@ -96,6 +96,11 @@ TEST_F(ChosenVariantTest, WithoutAnyReportThereIsNoTrouble) {
   EXPECT_EQ(Trouble(), "");
 }
 
+TEST_F(ChosenVariantTest, WhatIsStillBeingMadeIsNobodysHost) {
+  fs::rename(folder_.path() / "m/1/optimized" / kHost, folder_.path() / "m/1/optimized/.cpu-b.7");
+  EXPECT_EQ(Trouble(), "");
+}
+
 TEST_F(ChosenVariantTest, AReportThatKeepsTheReferenceIsNoTrouble) {
   report_.chosen = kReferenceName;
   WriteReport();
