@@ -234,7 +234,9 @@ void PipelineServer::Infer(InferenceRequest request, InferenceCallback done) {
                                   EndOne();
                                 });
     if (status.ok()) return;
-    EndOne();
+    refused.status = std::move(status);
+    told(std::move(refused));
+    return EndOne();
   }
   refused.status = std::move(status);
   told(std::move(refused));
