@@ -245,7 +245,7 @@ int main(int argc, char** argv) {
   xcloud::AddModelClientCommands(*model, xcloud::ConfiguredServer, exit_code);
   xcloud::AddModelCheckCommand(*model, xcloud::ConfiguredRepository, exit_code);
   xcloud::AddOptimizeCommand(*model, exit_code);
-  xcloud::AddPublishCommand(app, exit_code);
+  xcloud::AddPublishCommand(app, xcloud::ConfiguredRepository, exit_code);
   app.add_subcommand("config", "Print every configuration key with default, range and effect")
       ->callback([] { std::cout << xcloud::DescribeConfig(); });
   app.add_subcommand("model-keys", "Print every key of a model.toml, likewise")->callback([] {

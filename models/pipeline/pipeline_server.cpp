@@ -124,16 +124,27 @@ Status PipelineServer::CheckRoom(const Slot& slot, Priority priority, Deadline d
   }
   for (const Stage& stage : slot.declared->pipeline->stages()) {
     if (!stage.required) continue;
-    if (Status room = models_.Admit(stage.model, priority, deadline); !room.ok()) return room;
+    if (Status room = models_.Admit(stage.model, "", priority, deadline); !room.ok()) return room;
   }
   return Status::Ok();
 }
 
-Status PipelineServer::Admit(std::string_view name, Priority priority, Deadline deadline) const {
-  if (!Has(name)) return models_.Admit(name, priority, deadline);
+Result<ServiceInfoPtr> PipelineServer::FindVersion(std::string_view name,
+                                                   std::string_view version) const {
+  if (!Has(name)) return models_.FindVersion(name, version);
+  ServiceInfoPtr info = InfoOf(std::string(name));
+  if (version.empty() || version == info->version) return info;
+  return Status::NotFound("service '" + info->name + "' has no version '" + std::string(version) +
+                          "'; it serves " + info->version);
+}
+
+Status PipelineServer::Admit(std::string_view name, std::string_view version, Priority priority,
+                             Deadline deadline) const {
+  if (!Has(name)) return models_.Admit(name, version, priority, deadline);
+  const Result<ServiceInfoPtr> found = FindVersion(name, version);
   const ServiceInfoPtr info = InfoOf(std::string(name));
   const Slot slot = SlotOf(name);
-  Status status = CheckUsable(*info);
+  Status status = found.ok() ? CheckUsable(*info) : found.status();
   const bool usable = status.ok();
   if (usable) status = CheckRoom(slot, priority, deadline);
   if (status.ok()) return status;
@@ -223,7 +234,9 @@ void PipelineServer::Infer(InferenceRequest request, InferenceCallback done) {
                                   EndOne();
                                 });
     if (status.ok()) return;
-    EndOne();
+    refused.status = std::move(status);
+    told(std::move(refused));
+    return EndOne();
   }
   refused.status = std::move(status);
   told(std::move(refused));

@@ -65,7 +65,11 @@ class PipelineServer final : public InferenceService {
 
   std::vector<ServiceInfoPtr> List() const override;
   ServiceInfoPtr Find(std::string_view name) const override;
-  Status Admit(std::string_view name, Priority priority, Deadline deadline) const override;
+  Result<ServiceInfoPtr> FindVersion(std::string_view name,
+                                     std::string_view version) const override;
+  // Of a pipeline `version` is "1" or empty: what it answers with has versions, it has not.
+  Status Admit(std::string_view name, std::string_view version, Priority priority,
+               Deadline deadline) const override;
   void Infer(InferenceRequest request, InferenceCallback done) override;
   Status Ready() const override;
   std::vector<DeviceHealth> Devices() const override { return models_.Devices(); }
@@ -74,7 +78,8 @@ class PipelineServer final : public InferenceService {
   Result<BatchingView> ChangeBatching(std::string_view name, const BatchingPatch& patch) override;
   Status Load(std::string_view name, StatusCallback done) override;
   Status Unload(std::string_view name, StatusCallback done) override;
-  Result<ModelStatistics> Statistics(std::string_view name) const override;
+  Result<ModelStatistics> Statistics(std::string_view name,
+                                     std::string_view version) const override;
 
  private:
   using Outcomes = std::array<Counter*, static_cast<std::size_t>(StatusCode::kInternal) + 1>;

@@ -227,10 +227,12 @@ Result<BatchingView> PipelineServer::ChangeBatching(std::string_view name,
   return Has(name) ? Batching(name) : models_.ChangeBatching(name, patch);
 }
 
-Result<ModelStatistics> PipelineServer::Statistics(std::string_view name) const {
-  if (!Has(name)) return models_.Statistics(name);
-  const ServiceInfoPtr info = InfoOf(std::string(name));
-  if (Status usable = CheckUsable(*info); !usable.ok()) return usable;
+Result<ModelStatistics> PipelineServer::Statistics(std::string_view name,
+                                                   std::string_view version) const {
+  if (!Has(name)) return models_.Statistics(name, version);
+  const Result<ServiceInfoPtr> info = FindVersion(name, version);
+  if (!info.ok()) return info.status();
+  if (Status usable = CheckUsable(**info); !usable.ok()) return usable;
   return SlotOf(name).declared->statistics->Snapshot();
 }
 

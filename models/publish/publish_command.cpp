@@ -20,14 +20,12 @@ constexpr const char* kAbout =
     "  a state dict of a network that XCloud builds by itself (torch.save since 1.6, or\n"
     "  safetensors; older files: python models/zoo/convert_checkpoint.py OLD NEW.safetensors)\n"
     "    xcloud publish flowers --network resnet18 --weights best.pth --labels flowers.txt \\\n"
-    "        --photos test_photos/ --repository configs/models\n"
+    "        --photos test_photos/\n"
     "  a TorchScript or ONNX file, with pixels from 0 to 1 and photos squashed to 128 x 128\n"
     "    xcloud publish apples --file apples.onnx --labels apples.txt --preprocess plain \\\n"
-    "        --resize-mode squash --resize 128 --crop 128 --photos a.jpg b.jpg \\\n"
-    "        --repository configs/models\n"
+    "        --resize-mode squash --resize 128 --crop 128 --photos a.jpg b.jpg\n"
     "  a better version of a service that is there\n"
-    "    xcloud publish flowers --network resnet18 --weights better.pth --photos test_photos/ \\\n"
-    "        --repository configs/models\n"
+    "    xcloud publish flowers --network resnet18 --weights better.pth --photos test_photos/\n"
     "  a live module, from Python: models/publish/publish_module.py\n"
     "\n"
     "labels.txt: one label a line, UTF-8, row = the network's output. 'xcloud model-keys' tells\n"
@@ -112,7 +110,8 @@ void AddPreprocessOptions(CLI::App& command, Options& o) {
 
 }  // namespace
 
-void AddPublishCommand(CLI::App& app, int& exit_code) {
+void AddPublishCommand(CLI::App& app, std::function<std::string()> default_repository,
+                       int& exit_code) {
   auto o = std::make_shared<Options>();
   o->request.python = XCLOUD_PYTHON;
   o->request.checker = XCLOUD_CHECKER;
@@ -124,7 +123,8 @@ void AddPublishCommand(CLI::App& app, int& exit_code) {
   command->add_option("--file", o->file, "A whole network instead: TorchScript .pt, or .onnx");
   command->add_option("--labels", o->request.labels, "labels.txt; a new service needs it");
   command->add_option("--photos", o->request.photos, "Photos, or folders of them")->required();
-  command->add_option("--repository", o->request.repository, "The folder of models")->required();
+  command->add_option("--repository", o->request.repository,
+                      "The folder of models; default: [repository] path of the configuration");
   command->add_option("--version", o->request.version,
                       "A whole number; default: one above the highest that is there");
   AddPreprocessOptions(*command, *o);
@@ -135,7 +135,10 @@ void AddPublishCommand(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_option("--python", o->request.python, "The environment's interpreter")
       ->capture_default_str();
-  command->callback([o, &exit_code] { exit_code = Run(*o); });
+  command->callback([o, default_repository = std::move(default_repository), &exit_code] {
+    if (o->request.repository.empty()) o->request.repository = default_repository();
+    exit_code = Run(*o);
+  });
 }
 
 }  // namespace xcloud

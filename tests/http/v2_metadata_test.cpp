@@ -89,7 +89,8 @@ TEST_F(V2MetadataTest, UnknownModelsAndVersionsInTritonsWords) {
     for (const char* version : {"Latest", "-1", "0", "1x"}) {
       ExpectRefusal(Get("/v2/models/demo/versions/" + std::string(version) + path), 400,
                     "failed to get model version from specified version string '" +
-                        std::string(version) + "', version should be an integral value > 0 or a label");
+                        std::string(version) +
+                        "', version should be an integral value > 0 or a label");
     }
     ExpectRefusal(Get("/v2/models/..%2Fsecret" + path), 400,
                   "model name must not contain path traversal characters");

@@ -110,15 +110,31 @@ TEST(WarmUpTest, MeetsEverySmallSizeAndTheBucketsAbove) {
 
 TEST(WarmUpTest, TheSlowestTimedRunCountsAndTheFirstTwoDoNot) {
   FakeClock clock;
-  TimedNetwork network(clock, {900, 800, 5, 7, 6});
+  TimedNetwork network(clock, {4, 4, 2, 3, 2});
   auto profile = WarmUp(network, Model(2), Cpu(), clock);
   ASSERT_TRUE(profile.ok());
   ASSERT_EQ(profile->size(), 2U);
   EXPECT_EQ((*profile)[0].device, "cpu0");
   EXPECT_EQ((*profile)[0].items, 1U);
-  EXPECT_EQ((*profile)[0].elapsed, milliseconds(7));
+  EXPECT_EQ((*profile)[0].elapsed, milliseconds(3));
   EXPECT_EQ((*profile)[1].items, 2U);
-  EXPECT_EQ((*profile)[1].elapsed, milliseconds(14));
+  EXPECT_EQ((*profile)[1].elapsed, milliseconds(6));
+}
+
+TEST(WarmUpTest, ALongRunIsNotRepeatedOnAHost) {
+  FakeClock clock;
+  TimedNetwork network(clock, {90, 40});
+  const auto profile = WarmUp(network, Model(2), Cpu(), clock);
+  ASSERT_TRUE(profile.ok());
+  EXPECT_THAT(network.sizes, ElementsAre(1, 1, 2, 2)) << "one to warm, one that counts";
+  EXPECT_EQ((*profile)[0].elapsed, milliseconds(40)) << "the second";
+}
+
+TEST(WarmUpTest, AFurtherLaneOfAHostMeetsTheLargestSizeOnly) {
+  FakeClock clock;
+  TimedNetwork network(clock, {1});
+  ASSERT_TRUE(WarmLane(network, Model(3), Cpu()).ok());
+  EXPECT_THAT(network.sizes, ElementsAre(3));
 }
 
 TEST(WarmUpTest, LetsTheNetworkRecordEachSizeAfterItsWarmRunsAndDoesNotTimeThat) {

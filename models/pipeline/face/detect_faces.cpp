@@ -22,7 +22,8 @@ constexpr std::size_t kOutputOutputs = 16;
 constexpr float kRefineThreshold = 0.7F;
 constexpr float kOutputThreshold = 0.7F;
 constexpr double kOverlap = 0.7;
-constexpr double kSmallestBox = 1;  // pixels: a correction may turn a box inside out
+constexpr double kSmallestBox = 1;  // pixels
+constexpr double kFarthest = 1e5;   // pixels from the photo's corner
 
 Image Shrunk(const Image& image) {
   const double scale = double{kLongSide} / std::max(image.width, image.height);
@@ -69,9 +70,12 @@ std::vector<Face> Likely(const std::vector<Face>& faces, const StageRows& rows, 
   return likely;
 }
 
+// What a network that is not MTCNN may make of a box: inside out, or nowhere near a photo.
 void DropDegenerate(std::vector<Face>& faces) {
   std::erase_if(faces, [](const Face& face) {
-    return !(face.box.width() >= kSmallestBox && face.box.height() >= kSmallestBox);
+    const RectF& box = face.box;
+    return !(box.width() >= kSmallestBox && box.height() >= kSmallestBox && box.left > -kFarthest &&
+             box.top > -kFarthest && box.right < kFarthest && box.bottom < kFarthest);
   });
 }
 
@@ -130,12 +134,10 @@ PipelineTask<Result<std::vector<Face>>> DetectFaces(PipelineRun& run, const Phot
   if (refined->width != kRefineOutputs) co_return WrongWidth(kRefineNet, refined->width);
   faces =
       Suppress(Likely(faces, *refined, kRefineThreshold), kOverlap, OverlapOf::kUnion, kMaxRefined);
-  for (Face& face : faces) {
-    Correct(face);
-    face.box = Squared(face.box);
-  }
+  for (Face& face : faces) Correct(face);
   DropDegenerate(faces);
   if (faces.empty()) co_return faces;
+  for (Face& face : faces) face.box = Squared(face.box);
 
   pieces = Pieces(photo, faces, kOutputSide);
   const Result<StageRows> known = co_await run.Ask(kOutputNet, faces.size(), std::move(pieces));

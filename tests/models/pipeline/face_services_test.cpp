@@ -214,6 +214,23 @@ TEST_F(FaceServicesTest, AStageThatFailsInTheMiddleEndsTheRequest) {
   EXPECT_EQ(broken.status.code(), StatusCode::kUnsupportedMedia);
 }
 
+TEST_F(FaceServicesTest, CorrectionsBeyondSenseDropTheBox) {
+  models_.Add("mtcnn_rnet", {3, 24, 24}, [](const PuppetModels::Question& question) {
+    std::vector<float> out;
+    for (std::size_t i = 0; i < question.items; ++i) {
+      const bool away = i % 2 == 0;
+      const float near = away ? 1e30F : -0.6F;
+      const float far = away ? 3e30F : -1.9F;
+      out.insert(out.end(), {0.1F, 0.9F, near, near, far, far});
+    }
+    return Result<std::vector<float>>(out);
+  });
+  Serve();
+  const InferenceResult none = Ask(Request("faces", PatchPhoto(200, 170, {kWhite})));
+  ASSERT_TRUE(none.status.ok()) << none.status.message();
+  EXPECT_EQ(none.code, 3);
+}
+
 TEST_F(FaceServicesTest, ANetworkThatDoesNotFitIsOurFault) {
   models_.Add("mtcnn_rnet", {3, 24, 24}, [](const PuppetModels::Question& question) {
     return Result<std::vector<float>>(std::vector<float>(question.items * 7));

@@ -61,7 +61,7 @@ TEST_F(PipelineServerTest, ItsStateIsThatOfTheModelThatIsNot) {
   const InferenceResult refused = Ask(Request("cbir", "a"));
   EXPECT_EQ(refused.status.code(), StatusCode::kUnavailable);
   EXPECT_THAT(refused.status.message(), HasSubstr("no weights here"));
-  EXPECT_EQ(server_->Admit("cbir", Priority::kNormal, {}).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(server_->Admit("cbir", "", Priority::kNormal, {}).code(), StatusCode::kUnavailable);
   models_.Set("image_embedding", ServiceState::kLoading, "");
   EXPECT_EQ(server_->Find("cbir")->state, ServiceState::kLoading);
   models_.Set("image_embedding", ServiceState::kReady, "");
@@ -89,7 +89,7 @@ TEST_F(PipelineServerTest, EnrolsFindsListsAndRemoves) {
   EXPECT_EQ(Ask(About("cbir", ServiceAction::kRemove, "first")).status.code(),
             StatusCode::kNotFound);
   EXPECT_THAT(Texts(Ask(Request("cbir", "a234"))), ElementsAre("second"));
-  EXPECT_EQ(server_->Statistics("cbir")->inference_count, 7U);
+  EXPECT_EQ(server_->Statistics("cbir", "")->inference_count, 7U);
 }
 
 TEST_F(PipelineServerTest, TheGalleryIsThereAfterARestart) {
@@ -187,7 +187,7 @@ TEST_F(PipelineServerTest, AtMostSoManyRunAtATime) {
   const InferenceResult refused = Ask(Request("cbir", "a"));
   EXPECT_EQ(refused.status.code(), StatusCode::kOverloaded);
   EXPECT_GT(refused.status.retry_after().count(), 0);
-  EXPECT_EQ(server_->Admit("cbir", Priority::kNormal, {}).code(), StatusCode::kOverloaded);
+  EXPECT_EQ(server_->Admit("cbir", "", Priority::kNormal, {}).code(), StatusCode::kOverloaded);
   models_.Release();
   for (const InferenceResult& result : WaitForAnswers(PipelineServer::kMaxRuns)) {
     EXPECT_TRUE(result.status.ok());
@@ -200,7 +200,7 @@ TEST_F(PipelineServerTest, StopRefusesTheNewAndWaitsForWhatRuns) {
   Infer(Request("cbir", "a"));
   models_.WaitForHeld(1);
   server_->BeginStop();
-  EXPECT_EQ(server_->Admit("cbir", Priority::kNormal, {}).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(server_->Admit("cbir", "", Priority::kNormal, {}).code(), StatusCode::kUnavailable);
   std::thread models([&] { models_.Release(Status::Unavailable("the server is shutting down")); });
   server_->Stop();
   models.join();

@@ -97,7 +97,7 @@ class PuppetModels final : public InferenceService {
     const auto found = infos_.find(std::string(name));
     return found == infos_.end() ? nullptr : found->second;
   }
-  Status Admit(std::string_view, Priority, Deadline) const override {
+  Status Admit(std::string_view, std::string_view, Priority, Deadline) const override {
     MutexLock lock(mutex_);
     return admit_;
   }
@@ -121,7 +121,12 @@ class PuppetModels final : public InferenceService {
   Result<BatchingView> ChangeBatching(std::string_view, const BatchingPatch&) override {
     return BatchingView{};
   }
-  Result<ModelStatistics> Statistics(std::string_view) const override { return ModelStatistics{}; }
+  Result<ModelStatistics> Statistics(std::string_view, std::string_view) const override {
+    return ModelStatistics{};
+  }
+  Result<ServiceInfoPtr> FindVersion(std::string_view name, std::string_view) const override {
+    return Find(name);
+  }
   Status Load(std::string_view, StatusCallback) override { return Status::Ok(); }
   Status Unload(std::string_view, StatusCallback) override { return Status::Ok(); }
 
