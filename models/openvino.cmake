@@ -28,6 +28,9 @@ if(XCLOUD_OPENVINO)
   target_link_options(xcloud_openvino INTERFACE
     # The system's libstdc++ first, as models/torch.cmake says.
     LINKER:--push-state,--no-as-needed,-lstdc++,--pop-state
+    # And the wheel's TBB: Debian's OpenCV needs a libtbb.so.12 as well, an older one, and of two
+    # with one name a program gets the one that is met first. OpenVINO crashes with the older.
+    LINKER:--push-state,--no-as-needed,${openvino_root}/libs/libtbb.so.12,--pop-state
     -Wl,-rpath,${openvino_root}/libs -Wl,--allow-shlib-undefined)
 endif()
 message(STATUS "XCloud: OpenVINO ${XCLOUD_HAS_OPENVINO}")
