@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
@@ -29,6 +30,18 @@ class CudaDevice final : public Device {
   Duration hang_after() const override { return options_.hang_after; }
   bool wants_decoded_images() const override { return options_.resize; }
 
+  // LibTorch keeps freed blocks for the next tensor. Those in use, and those of CUDA graphs that
+  // live, stay.
+  void ReleaseMemory() override {
+    try {
+      const c10::cuda::CUDAGuard on_device(static_cast<c10::DeviceIndex>(options_.index));
+      c10::cuda::CUDACachingAllocator::emptyCache();
+    } catch (const std::exception& error) {
+      spdlog::warn("device {}: its free memory could not be given back: {}", options_.name,
+                   error.what());
+    }
+  }
+
   void PrepareLaneThread() override {
     UsePreciseTimers();
     SetTorchThreads(1);  // the work is on the GPU; a lane's host side needs one thread
@@ -41,8 +54,8 @@ class CudaDevice final : public Device {
       return *std::move(networks);
     const std::string_view backend = model.reference_backend();
     if (backend != "torchscript" && backend != "native") {
-      return Status::InvalidArgument("model '" + model.name + "': no backend '" + model.backend +
-                                     "' on device " + options_.name);
+      return Status::InvalidArgument("model '" + model.name + "': no backend '" +
+                                     std::string(backend) + "' on device " + options_.name);
     }
     try {
       return LoadNetworks(model, weights);

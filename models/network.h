@@ -94,6 +94,9 @@ class Device {
   virtual bool runs_on_host() const { return false; }
   // Whose optimised variants it can run (models/optimize/host_key.h); empty = nobody's.
   virtual std::string host_key() const { return {}; }
+  // Gives memory that nothing uses any more back to the system, after a model was let go. Any
+  // thread.
+  virtual void ReleaseMemory() {}
   // Called once on each lane's own threads before its first batch (thread counts, CUDA device).
   virtual void PrepareLaneThread() = 0;
 

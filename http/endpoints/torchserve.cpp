@@ -1,7 +1,8 @@
 // TorchServe's inference API: GET /ping, POST and PUT /predictions/{model}[/{version}].
 //
 // The photo is the body itself (curl -T x.jpg) or a file of a form (curl -F data=@x.jpg). The
-// answer is that of TorchServe's image_classifier: {"label":probability,...}, the five likeliest.
+// answer is that of TorchServe's image_classifier: {"label":probability,...}, the five likeliest;
+// of a service that has an answer of its own, that value.
 #include <algorithm>
 #include <optional>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "http/answer_json.h"
+#include "http/answer_value_json.h"
 #include "http/endpoints/endpoints.h"
 #include "http/endpoints/inference.h"
 #include "http/json_writer.h"
@@ -77,6 +79,11 @@ std::optional<HttpError> CheckHead(RequestContext& context, const ServiceInfo& i
 Response Answer(const InferenceResult& result) {
   Response response;
   JsonWriter json(response.body);
+  if (result.value) {
+    WriteValue(json, *result.value);
+    response.headers.emplace_back("Server-Timing", ServerTiming(result.stages));
+    return response;
+  }
   json.BeginObject();
   std::vector<std::string_view> written;
   for (const Prediction& prediction : result.predictions) {

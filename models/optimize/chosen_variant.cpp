@@ -47,6 +47,9 @@ VariantChoice FromReport(const RepositoryEntry& entry, const fs::path& folder,
   const VariantReport* const chosen = report.ChosenVariant();
   if (chosen == nullptr) return {};
   const std::string name = chosen->name + ": ";
+  if (report.input != InputText(entry.definition)) {
+    return Trouble(name + "it was judged with another [preprocess]");
+  }
   const VariantFile& reference = report.reference.files.front();
   if (reference.name != entry.weights.filename()) {
     return Trouble(name + "it was made from " + reference.name);
@@ -66,6 +69,23 @@ VariantChoice FromReport(const RepositoryEntry& entry, const fs::path& folder,
 }
 
 }  // namespace
+
+std::string InputText(const ModelDefinition& definition) {
+  if (definition.tensor_input) return ShapeText(definition.tensor_input->dims);
+  const PreprocessSpec& spec = definition.preprocess;
+  std::string text = spec.mode == ResizeMode::kSquash ? "squash" : "short_side";
+  for (const int side :
+       {spec.resize_width, spec.resize_height, spec.crop_width, spec.crop_height}) {
+    text += " " + std::to_string(side);
+  }
+  text += spec.color == ColorOrder::kBgr ? " bgr" : " rgb";
+  text += spec.layout == TensorLayout::kNhwc ? " nhwc " : " nchw ";
+  text += std::to_string(spec.scale);
+  for (const auto& values : {spec.mean, spec.std}) {
+    for (const float value : values) text += " " + std::to_string(value);
+  }
+  return text;
+}
 
 ServedFile ReferenceOf(const RepositoryEntry& entry) {
   return {entry.definition, entry.weights, std::string(entry.definition.reference_backend())};

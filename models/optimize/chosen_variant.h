@@ -20,6 +20,9 @@ struct ServedFile {
   std::string shown;  // for metadata and logs: "torchscript", "openvino fp32"
 };
 
+// What a network's input is made of: [preprocess], or [input]. Equal texts, equal inputs.
+std::string InputText(const ModelDefinition& definition);
+
 // The version's own file.
 ServedFile ReferenceOf(const RepositoryEntry& entry);
 

@@ -100,6 +100,7 @@ class Optimizer {
     source_ = *source;
     report_.model = entry_.definition.name;
     report_.version = entry_.version;
+    report_.input = InputText(entry_.definition);
     report_.conditions = HostConditions();
     report_.reference.name = entry_.definition.reference_backend();
     report_.reference.backend = report_.reference.name;

@@ -1,5 +1,6 @@
 #include "models/optimize/optimize_command.h"
 
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -65,7 +66,11 @@ void AddOptions(CLI::App& command, CommandOptions& o) {
           [](std::string& text) {
             if (text.empty() || text.back() != '%') return std::string();
             text.pop_back();
-            text = std::to_string(std::stod(text) / 100);
+            double share = 0;
+            const char* const end = text.data() + text.size();
+            const auto read = std::from_chars(text.data(), end, share);
+            if (read.ec != std::errc() || read.ptr != end) return "not a number: " + text;
+            text = std::to_string(share / 100);
             return std::string();
           },
           "", "percent"));
@@ -75,11 +80,15 @@ void AddOptions(CLI::App& command, CommandOptions& o) {
                    "Quantised variants may be served: a few labels in a hundred change");
   command.add_option("--min-agreement", o.optimize.rules.min_agreement,
                      "Share of photos for which a quantised variant must name the same label");
-  command.add_option("--lanes", o.lanes, "Of the server that will run it: its times decide");
-  command.add_option("--threads", o.threads, "Of each of those lanes");
-  command.add_option("--rounds", o.optimize.rounds, "Of timing; the variants take turns");
-  command.add_option("--seconds", o.optimize.seconds,
-                     "Of a variant in a round, for each way to share out the cores and batch size");
+  command.add_option("--lanes", o.lanes, "Of the server that will run it: its times decide")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--threads", o.threads, "Of each of those lanes")->check(CLI::Range(1, 1024));
+  command.add_option("--rounds", o.optimize.rounds, "Of timing; the variants take turns")
+      ->check(CLI::Range(1, 1000));
+  command
+      .add_option("--seconds", o.optimize.seconds,
+                  "Of a variant in a round, for each way to share out the cores and batch size")
+      ->check(CLI::Range(0.01, 3600.0));
   command.add_flag("--keep-all", o.optimize.keep_all,
                    "Keep the files of variants that were not chosen, to measure them elsewhere");
   command.add_option("--python", o.optimize.tools.python, "Builds the variants");

@@ -65,6 +65,7 @@ OptimizeReport ToReport(const Json& json) {
   report.version = json.at("version").get<std::string>();
   report.made = json.at("made").get<std::string>();
   report.host_key = json.at("host_key").get<std::string>();
+  report.input = json.at("input").get<std::string>();
   report.photos = json.at("photos").get<std::size_t>();
   report.chosen = json.at("chosen").get<std::string>();
   report.why = json.at("why").get<std::string>();
@@ -113,6 +114,7 @@ std::string WriteReportJson(const OptimizeReport& report) {
   Json json = {{"format", kFormat},   {"model", report.model},       {"version", report.version},
                {"made", report.made}, {"host_key", report.host_key}, {"chosen", report.chosen},
                {"why", report.why},   {"photos", report.photos}};
+  json["input"] = report.input;
   json["conditions"] = Json::object();
   for (const auto& [name, text] : report.conditions) json["conditions"][name] = text;
   json["reference"] = ToJson(report.reference);

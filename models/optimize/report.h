@@ -52,6 +52,7 @@ struct OptimizeReport {
   std::string version;
   std::string made;      // UTC
   std::string host_key;  // HostKey
+  std::string input;     // how a photo becomes the input (InputText), which INT8 is calibrated on
   std::size_t photos = 0;
   std::vector<std::pair<std::string, std::string>> conditions;  // for people: name, text
   VariantReport reference;

@@ -5,6 +5,7 @@
             preprocess="imagenet", size=(3, 224, 224))
 """
 
+import copy
 import pathlib
 import subprocess
 import tempfile
@@ -18,10 +19,9 @@ def publish(network, name, labels, photos, repository, preprocess="imagenet", si
     `options`: more of its options, as ["--version", "2"]. Raises CalledProcessError if it refuses."""
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         model, names = pathlib.Path(folder, "model.pt"), pathlib.Path(folder, "labels.txt")
-        # On a copy's behalf: in eval mode, on the CPU, and put back as it was.
-        device, training = next(network.parameters()).device, network.training
-        traced = torch.jit.trace(network.cpu().eval(), torch.rand(2, *size), check_trace=False)
-        network.to(device).train(training)
+        # A copy, so that yours stays as it is: its device, its mode and that of each layer.
+        traced = torch.jit.trace(copy.deepcopy(network).cpu().eval(), torch.rand(2, *size),
+                                 check_trace=False)
         traced.save(str(model))
         names.write_text("".join(label + "\n" for label in labels), encoding="utf-8")
         subprocess.run([xcloud, "publish", name, "--file", model, "--labels", names, "--photos",

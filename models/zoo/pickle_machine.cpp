@@ -84,7 +84,12 @@ std::vector<std::int64_t> Integers(const PickleValue& value) {
 
 }  // namespace
 
+// A state dict of 2,000 tensors has some 30,000 values; a byte of pickle can make one of 200 bytes.
+constexpr std::size_t kMaxValues = 2'000'000;
+
 PickleValue* PickleMachine::New(Kind kind) {
+  if (values_.size() >= kMaxValues)
+    throw PickleError("its pickle has more values than a state dict");
   values_.emplace_back();
   values_.back().kind = kind;
   return &values_.back();

@@ -55,6 +55,15 @@ TEST_F(TorchServeTest, APhotoIsAnsweredByLabelsTheLikeliestFirst) {
   EXPECT_EQ(request.answer, AnswerKind::kPredictions);
 }
 
+TEST_F(TorchServeTest, AnAnswerOfTheServicesOwnIsGivenAsItIs) {
+  service_.answer.predictions.clear();
+  service_.answer.value = AnswerValue::Fields({{"brisque", AnswerValue::Of(23.5, 2)}});
+  Start();
+  const RawReply reply = Ask(Post("/predictions/demo", "Content-Type: image/jpeg\r\n", "photo"));
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, R"({"brisque":23.5})");
+}
+
 TEST_F(TorchServeTest, TheVersionIsOfThePath) {
   Start();
   EXPECT_EQ(Ask(Put("/predictions/demo/2", "photo")).status, 200);

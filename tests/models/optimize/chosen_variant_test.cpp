@@ -54,6 +54,7 @@ class ChosenVariantTest : public ::testing::Test {
                                 1,
                                 {}});
     report_.chosen = "openvino fp32";
+    report_.input = InputText(entry_.definition);
     WriteReport();
   }
 
@@ -105,6 +106,11 @@ TEST_F(ChosenVariantTest, AReportThatKeepsTheReferenceIsNoTrouble) {
   report_.chosen = kReferenceName;
   WriteReport();
   EXPECT_EQ(Trouble(), "");
+}
+
+TEST_F(ChosenVariantTest, AVariantThatWasJudgedOnOtherInputsIsNotServed) {
+  entry_.definition.preprocess.mean[2] += 0.01F;
+  EXPECT_THAT(Trouble(), HasSubstr("another [preprocess]"));
 }
 
 TEST_F(ChosenVariantTest, WhatHasChangedIsNotServed) {

@@ -18,6 +18,7 @@ OptimizeReport Sample() {
   report.version = "2";
   report.made = "2026-11-24T12:00:00Z";
   report.host_key = "cpu-1";
+  report.input = "squash 8 8";
   report.photos = 100;
   report.conditions = {{"processor", "\"Quoted\" CPU"}, {"cores", "2"}};
   report.reference = {"torchscript",          "torchscript", {{"model.pt", "aa"}}, "", 0, 1,

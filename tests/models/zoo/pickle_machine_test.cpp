@@ -98,6 +98,10 @@ TEST(PickleMachineTest, ADictInsideItselfIsReadAndLetGo) {
   EXPECT_EQ(dict.entries[0].second, &dict);
 }
 
+TEST(PickleMachineTest, RefusesMoreValuesThanAStateDictHas) {
+  EXPECT_THAT(WhyRefused(Pickle(std::string(3'000'000, '}'))), HasSubstr("more values"));
+}
+
 TEST(PickleMachineTest, RefusesStackTricks) {
   for (const char* body :
        {"t", "u", "0", "(0", "s", "a", "b", "R", "Q", "}K\x01u", "\x87", "h\x01"}) {
