@@ -99,8 +99,8 @@ Status LoadBestOnDevice(Device& device, const RepositoryEntry& entry, const Cloc
 }  // namespace
 
 Result<WarmModel> LoadModel(const RepositoryEntry& entry,
-                            const std::vector<std::unique_ptr<Device>>& devices,
-                            const Clock& clock) {
+                            const std::vector<std::unique_ptr<Device>>& devices, const Clock& clock,
+                            bool beside_serving) {
   XC_CHECK(entry.state == ServiceState::kLoading && !devices.empty());
   WarmModel warm;
   warm.model = std::make_unique<LoadedModel>();
@@ -110,7 +110,7 @@ Result<WarmModel> LoadModel(const RepositoryEntry& entry,
   for (const std::unique_ptr<Device>& device : devices) {
     Status status;
     std::thread prepared([&] {
-      YieldToWhatServes();
+      if (beside_serving) YieldToWhatServes();
       device->PrepareLaneThread();
       status = LoadBestOnDevice(*device, entry, clock, warm);
     });

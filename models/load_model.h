@@ -20,13 +20,13 @@ struct WarmModel {
 
 // Takes seconds; meant for a thread of its own. Each device's part runs on a short-lived thread
 // prepared like that device's lanes, so that warming sees the thread count and CUDA device that
-// serving will, but niced (+10), and threads that it starts inside LibTorch inherit that: lanes
-// keep serving other models meanwhile.
-// A version that `xcloud model optimize` has a variant of for this host is served as that variant;
-// where that cannot be, as its publisher made it, with a warning (model->backend tells which).
-// Errors: what Device::MakeNetworks and WarmUp say. REQUIRES: entry.state is kLoading.
+// serving will, but niced (+10) if `beside_serving`, and threads that it starts inside LibTorch
+// inherit that: lanes keep serving other models meanwhile. A version that `xcloud model optimize`
+// has a variant of for this host is served as that variant; where that cannot be, as its publisher
+// made it, with a warning (model->backend tells which). Errors: what Device::MakeNetworks and
+// WarmUp say. REQUIRES: entry.state is kLoading.
 Result<WarmModel> LoadModel(const RepositoryEntry& entry,
-                            const std::vector<std::unique_ptr<Device>>& devices,
-                            const Clock& clock);
+                            const std::vector<std::unique_ptr<Device>>& devices, const Clock& clock,
+                            bool beside_serving = true);
 
 }  // namespace xcloud

@@ -74,7 +74,7 @@ std::string Mb(std::uint64_t bytes) {
 MemoryNeed EstimateMemory(std::uint64_t file_bytes, std::uint64_t item_bytes, std::size_t max_batch,
                           const MemoryLanes& lanes) {
   MemoryNeed need;
-  need.weights = kWeightCopies * file_bytes;
+  need.weights = kWeightCopies * lanes.weight_copies * file_bytes;
   need.staging = lanes.slots * max_batch * item_bytes;
   need.activations = kLayers * lanes.lanes * max_batch * item_bytes;
   return need;
@@ -113,6 +113,45 @@ Status CheckMemory(const std::string& what, const MemoryNeed& need, const Memory
     return Status::Unavailable(wants + "; the machine has " + Mb(room.machine) + " left");
   }
   return Status::Ok();
+}
+
+Result<MemoryReservations::Held> MemoryReservations::TryReserve(const std::string& what,
+                                                                const MemoryNeed& need,
+                                                                std::int64_t limit_mb) {
+  MutexLock lock(mutex_);
+  return Try(what, need, limit_mb);
+}
+
+Result<MemoryReservations::Held> MemoryReservations::Reserve(const std::string& what,
+                                                             const MemoryNeed& need,
+                                                             std::int64_t limit_mb) {
+  MutexLock lock(mutex_);
+  while (true) {
+    Result<Held> held = Try(what, need, limit_mb);
+    if (held.ok() || held_ == 0) return held;
+    changed_.Wait(mutex_);
+  }
+}
+
+Result<MemoryReservations::Held> MemoryReservations::Try(const std::string& what,
+                                                         const MemoryNeed& need,
+                                                         std::int64_t limit_mb) {
+  MemoryRoom room = room_();
+  room.process += held_;
+  for (std::uint64_t* left : {&room.machine, &room.cgroup}) {
+    if (*left != UINT64_MAX) *left -= std::min(*left, held_);
+  }
+  if (Status status = CheckMemory(what, need, room, limit_mb); !status.ok()) return status;
+  const std::uint64_t bytes = need.total();
+  held_ += bytes;
+  return Held(this,
+              [bytes](void* self) { static_cast<MemoryReservations*>(self)->GiveBack(bytes); });
+}
+
+void MemoryReservations::GiveBack(std::uint64_t bytes) {
+  MutexLock lock(mutex_);
+  held_ -= bytes;
+  changed_.NotifyAll();
 }
 
 }  // namespace xcloud

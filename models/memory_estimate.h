@@ -1,10 +1,11 @@
 // MemoryEstimate: would loading a version take more memory than there is? Asked before each load,
 // so that the answer is a refusal with figures and not the kernel's out-of-memory killer.
 //
-// The estimate is rough, and meant to be too high rather than too low. Of a file of F bytes, an
+// The estimate is rough, and meant to be too high rather than too low. Of files of F bytes, an
 // item of I bytes of fp32, batches of B, and L lanes that may hold a batch in S slots each:
 //   weights      3 F          the file as read, the frozen network, its rearranged convolutions;
-//                             lanes share them
+//                             lanes share them, but those of OpenVINO,
+//                             which compile a network each: then 3 L F
 //   staging      L S B I
 //   activations  16 L B I     of convolutional networks at 224 x 224; they hold several layers'
 //                             outputs at a time
@@ -23,8 +24,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <string>
 
+#include "core/mutex.h"
+#include "core/result.h"
 #include "core/status.h"
 
 namespace xcloud {
@@ -39,6 +44,7 @@ struct MemoryNeed {
 struct MemoryLanes {
   std::size_t lanes = 0;  // of all devices
   std::size_t slots = 0;  // of all lanes together
+  std::size_t weight_copies = 1;
 };
 MemoryNeed EstimateMemory(std::uint64_t file_bytes, std::uint64_t item_bytes, std::size_t max_batch,
                           const MemoryLanes& lanes);
@@ -56,5 +62,30 @@ MemoryRoom ReadMemoryRoom(const std::filesystem::path& root = "/");
 // "imagenet/2".
 Status CheckMemory(const std::string& what, const MemoryNeed& need, const MemoryRoom& room,
                    std::int64_t limit_mb);
+
+// What loads that run hold, so that no two of them count on the same free memory. It is given back
+// when a load has ended: then what it took shows in what there is. Any thread.
+class MemoryReservations {
+ public:
+  using Held = std::shared_ptr<void>;  // gives back when it goes; `this` must live until then
+  explicit MemoryReservations(std::function<MemoryRoom()> room) : room_(std::move(room)) {}
+
+  // As CheckMemory, less what others hold.
+  Result<Held> TryReserve(const std::string& what, const MemoryNeed& need, std::int64_t limit_mb)
+      XC_EXCLUDES(mutex_);
+  // The same, but while others hold something it waits for them instead of refusing.
+  Result<Held> Reserve(const std::string& what, const MemoryNeed& need, std::int64_t limit_mb)
+      XC_EXCLUDES(mutex_);
+
+ private:
+  Result<Held> Try(const std::string& what, const MemoryNeed& need, std::int64_t limit_mb)
+      XC_REQUIRES(mutex_);
+  void GiveBack(std::uint64_t bytes) XC_EXCLUDES(mutex_);
+
+  const std::function<MemoryRoom()> room_;
+  Mutex mutex_;
+  CondVar changed_;
+  std::uint64_t held_ XC_GUARDED_BY(mutex_) = 0;
+};
 
 }  // namespace xcloud

@@ -74,7 +74,10 @@ ModelServer::ModelServer(const RepositoryConfig& repository,
       pool_(PoolOptions(decode), clock) {
   MutexLock lock(admin_mutex_);
   for (const RepositoryEntry& entry : entries) {
-    if (entry.definition.is_pipeline()) continue;
+    if (entry.definition.is_pipeline()) {
+      pipelines_.insert(entry.definition.name);
+      continue;
+    }
     watch_.Acted(entry.definition.name, StampOfService(root_ / entry.definition.name));
     AddService(entry);
   }

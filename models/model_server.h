@@ -28,7 +28,8 @@
 //    when the server stopped before it came to that.
 // 8. A version is published when it is warm, never before, and what served is taken out only after
 //    that: when a load fails, what served goes on. A label moves with the version that it is to
-//    name: it never leaves one that answers for one that does not.
+//    name: it never leaves one that answers for one that does not, and a new "stable" that does not
+//    answer leaves requests that name no version with the version they got.
 // 9. A load never answers with files that its checksums refuse, that lie outside the repository, or
 //    for which there is no memory (CheckVersionFiles, CheckMemory).
 //
@@ -38,8 +39,10 @@
 //
 // Polling ([repository] control = "poll" or "both"): every poll_interval_s the loader thread looks
 // at the folder, between loads. A settled change (RepositoryWatch) is loaded; a version that failed
-// is not tried again before its files change; a service that an operator has unloaded stays so
-// until an operator loads it; one whose folder, or whose last version, is gone is taken out.
+// is not tried again before its files change, unless it failed with Unavailable (no memory then); a
+// service that an operator has unloaded stays so until an operator loads it; one whose folder, or
+// whose last version, is gone is taken out. A folder that is a pipeline's at the start is never
+// looked at; one that becomes a pipeline's fails, saying that this needs a restart.
 //
 // Batching knobs that were changed live outlast a reload, and an unload and load, as long as
 // model.toml says the same about batching and latency; when the file changed, the file wins and
@@ -81,6 +84,7 @@
 #include "models/decode_pool.h"
 #include "models/item_request.h"
 #include "models/load_model.h"
+#include "models/memory_estimate.h"
 #include "models/model_lease.h"
 #include "models/network.h"
 #include "models/photo_group.h"
@@ -236,6 +240,7 @@ class ModelServer final : public InferenceService {
   void Retire(const std::string& name, std::shared_ptr<ModelLease> lease)
       XC_EXCLUDES(admin_mutex_, state_mutex_);
   void Poll() XC_EXCLUDES(admin_mutex_, state_mutex_);
+  std::set<std::string> ShortOfRoom() const XC_EXCLUDES(admin_mutex_);
   void LoadChanged(const std::string& name) XC_EXCLUDES(admin_mutex_, state_mutex_);
   void RemoveService(const std::string& name) XC_EXCLUDES(admin_mutex_, state_mutex_);
 
@@ -245,8 +250,8 @@ class ModelServer final : public InferenceService {
   bool LoadVersion(LoadRun& run, std::int64_t number, bool forced) XC_EXCLUDES(admin_mutex_);
   bool KeepVersion(LoadRun& run, std::int64_t number, const VersionStamp& stamp, bool forced)
       XC_EXCLUDES(admin_mutex_);
-  Result<WarmModel> MakeWarm(const RepositoryEntry& entry) const;
-  Status CheckRoomFor(const RepositoryEntry& entry) const;
+  Result<WarmModel> MakeWarm(const RepositoryEntry& entry);
+  Result<MemoryReservations::Held> ReserveRoom(const RepositoryEntry& entry);
   std::shared_ptr<ModelLease> OpenQueue(const RepositoryEntry& entry, WarmModel warm,
                                         BatchLimits& limits) XC_EXCLUDES(admin_mutex_);
   void PublishLoaded(LoadRun& run, const RepositoryEntry& entry, const VersionStamp& stamp,
@@ -273,6 +278,7 @@ class ModelServer final : public InferenceService {
   const RepositoryConfig repository_;
   const std::filesystem::path root_;
   const DecodeLimits limits_;
+  MemoryReservations memory_{[] { return ReadMemoryRoom(); }};
   std::atomic<bool> stopping_{false};
 
   // One change of what is served at a time. Held for microseconds, never over I/O, loading or
@@ -299,6 +305,9 @@ class ModelServer final : public InferenceService {
   // The loader thread's; but while the first loads run, which is before the first look, guarded by
   // admin_mutex_.
   RepositoryWatch watch_;
+  // Names that the services of several stages had at the start: they are PipelineServer's, whatever
+  // their folders say later. Set by the constructor.
+  std::set<std::string, std::less<>> pipelines_;
   bool root_is_gone_ = false;  // likewise: told once
   std::thread loader_;
   std::vector<std::thread> first_loaders_;  // beside it at the start

@@ -209,16 +209,30 @@ void ModelServer::Poll() {
     root_is_gone_ = !changes.ok();
     if (changes.ok()) {
       for (const std::string& name : changes->removed) RemoveService(name);
-      for (const std::string& name : changes->changed) LoadChanged(name);
+      std::set<std::string> names = ShortOfRoom();
+      names.insert(changes->changed.begin(), changes->changed.end());
+      for (const std::string& name : names) LoadChanged(name);
     }
   }
   MutexLock lock(state_mutex_);
   next_poll_ = clock_.Now() + FromMilliseconds(repository_.poll_interval_s * 1000);
 }
 
+// Services with a version that failed because something, memory most likely, was not to be had.
+std::set<std::string> ModelServer::ShortOfRoom() const {
+  MutexLock lock(admin_mutex_);
+  std::set<std::string> names;
+  for (const auto& [name, upkeep] : upkeep_) {
+    for (const auto& [number, failure] : upkeep.failures) {
+      if (failure.status.code() == StatusCode::kUnavailable) names.insert(name);
+    }
+  }
+  return names;
+}
+
 void ModelServer::LoadChanged(const std::string& name) {
+  if (pipelines_.count(name) != 0) return;
   const RepositoryEntry entry = ReadRepositoryEntry(root_ / name);
-  if (entry.definition.is_pipeline()) return;
   MutexLock lock(admin_mutex_);
   if (upkeep_.find(name) == upkeep_.end()) {
     spdlog::info("service '{}': its folder is new", name);

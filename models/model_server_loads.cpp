@@ -1,13 +1,12 @@
 // What a load of ModelServer does, on the loader thread: from a service's folder to the versions
 // that are published.
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include "core/log.h"
 #include "models/load_model.h"
-#include "models/memory_estimate.h"
 #include "models/model_server.h"
+#include "models/repository_files.h"
 #include "models/service_info.h"
 
 namespace xcloud {
@@ -48,9 +47,11 @@ std::string Joined(const std::map<std::int64_t, Status>& failed) {
   return all;
 }
 
-// Labels as the folder says, but none leaves a version that answers for one that does not.
+// Labels as the folder says, but none leaves a version that answers for one that does not; and a
+// new "stable" does not take `unnamed`, which requests that name none got until now, from them.
 std::map<std::string, std::int64_t, std::less<>> MovedLabels(const ServedService& service,
-                                                             const VersionPolicy& policy) {
+                                                             const VersionPolicy& policy,
+                                                             std::int64_t unnamed) {
   const auto answers = [&](std::int64_t number) {
     const auto found = service.versions.find(number);
     return found != service.versions.end() && found->second.model != nullptr;
@@ -60,6 +61,8 @@ std::map<std::string, std::int64_t, std::less<>> MovedLabels(const ServedService
     const auto before = service.labels.find(label);
     if (before != service.labels.end() && !answers(number) && answers(before->second)) {
       number = before->second;
+    } else if (label == kDefaultLabel && !answers(number) && answers(unnamed)) {
+      number = unnamed;
     }
   }
   return labels;
@@ -104,6 +107,12 @@ Status ModelServer::LoadService(const Job& job, Leases& replaced) {
     watch_.Acted(run.name, run.stamp);
   }
   run.entry = ReadRepositoryEntry(root_ / run.name);
+  if (run.entry.definition.is_pipeline()) {
+    run.entry.state = ServiceState::kFailed;
+    run.entry.reason = run.name +
+                       "/model.toml: a new service of several stages (backend = \"pipeline\") "
+                       "needs a restart of the server";
+  }
   if (run.entry.state != ServiceState::kLoading) {
     const Status failed = FailService(run);
     replaced = std::move(run.replaced);
@@ -171,7 +180,8 @@ bool ModelServer::LoadVersion(LoadRun& run, std::int64_t number, bool forced) {
 }
 
 // Whether there is nothing to load: the version answers with these very files, or they have failed
-// before. An operator's load tries all the same. Else tells that it is loading.
+// before, other than for want of memory. An operator's load tries all the same. Else tells that it
+// is loading.
 bool ModelServer::KeepVersion(LoadRun& run, std::int64_t number, const VersionStamp& stamp,
                               bool forced) {
   MutexLock lock(admin_mutex_);
@@ -183,7 +193,9 @@ bool ModelServer::KeepVersion(LoadRun& run, std::int64_t number, const VersionSt
     return true;
   }
   const auto failure = upkeep.failures.find(number);
-  if (!run.job.forced && failure != upkeep.failures.end() && failure->second.stamp == stamp) {
+  const bool known = failure != upkeep.failures.end() && failure->second.stamp == stamp;
+  // What was lacking then, memory most likely, may be there now.
+  if (known && !run.job.forced && failure->second.status.code() != StatusCode::kUnavailable) {
     run.failed[number] = failure->second.status;
     return true;
   }
@@ -197,27 +209,32 @@ bool ModelServer::KeepVersion(LoadRun& run, std::int64_t number, const VersionSt
   return false;
 }
 
-Result<WarmModel> ModelServer::MakeWarm(const RepositoryEntry& entry) const {
+// The room comes first: it is told at once, and files are read for seconds.
+Result<WarmModel> ModelServer::MakeWarm(const RepositoryEntry& entry) {
+  const Result<MemoryReservations::Held> room = ReserveRoom(entry);
+  if (!room.ok()) return room.status();
   if (Status status = CheckVersionFiles(entry); !status.ok()) return status;
-  if (Status status = CheckRoomFor(entry); !status.ok()) return status;
-  return LoadModel(entry, devices_, clock_);
+  const std::vector<ServiceInfoPtr> all = List();
+  const bool some_ready = std::any_of(all.begin(), all.end(), [](const ServiceInfoPtr& info) {
+    return info->state == ServiceState::kReady;
+  });
+  return LoadModel(entry, devices_, clock_, some_ready);
 }
 
-Status ModelServer::CheckRoomFor(const RepositoryEntry& entry) const {
-  if (entry.weights.empty()) return Status::Ok();
+// Null for what has no weights.
+Result<MemoryReservations::Held> ModelServer::ReserveRoom(const RepositoryEntry& entry) {
+  if (entry.weights.empty()) return MemoryReservations::Held();
   MemoryLanes lanes;
   for (const std::unique_ptr<Device>& device : devices_) {
     lanes.lanes += device->lane_count();
     lanes.slots += device->lane_count() * device->depth();
   }
   const ModelDefinition& definition = entry.definition;
-  std::error_code error;
-  const auto bytes = std::filesystem::file_size(entry.weights, error);
-  const MemoryNeed need =
-      EstimateMemory(error ? 0 : bytes, definition.item_values() * sizeof(float),
-                     definition.batching.max_batch, lanes);
-  return CheckMemory(definition.name + "/" + entry.version, need, ReadMemoryRoom(),
-                     repository_.memory_limit_mb);
+  if (definition.reference_backend() == "openvino") lanes.weight_copies = lanes.lanes;
+  const MemoryNeed need = EstimateMemory(BytesToLoad(entry.weights.parent_path()),
+                                         definition.item_values() * sizeof(float),
+                                         definition.batching.max_batch, lanes);
+  return memory_.Reserve(definition.name + "/" + entry.version, need, repository_.memory_limit_mb);
 }
 
 // `limits`: those that the queue was opened with; they may have been changed when it is published.
@@ -266,12 +283,13 @@ void ModelServer::PublishLoaded(LoadRun& run, const RepositoryEntry& entry,
         upkeep.batching.emplace(entry.definition.batching, clock_.WallNow());
       }
       ServedService service = services()->find(run.name)->second;
+      const std::int64_t unnamed = DefaultVersion(service);
       std::shared_ptr<const LoadedModel> model = lease->Share();
       ServiceInfoPtr info =
           WithBackend(*MakeServiceInfo(entry, current, ServiceState::kReady, ""), model->backend);
       service.versions[number] = {std::move(info), std::move(model),
                                   std::make_shared<std::atomic<std::size_t>>(0)};
-      service.labels = MovedLabels(service, entry.definition.versions);
+      service.labels = MovedLabels(service, entry.definition.versions, unnamed);
       Kept& kept = upkeep.versions[number];
       if (kept.lease != nullptr) run.replaced.push_back(std::move(kept.lease));
       kept = {std::move(lease), stamp};
@@ -318,6 +336,7 @@ void ModelServer::FinishLoad(LoadRun& run, bool complete) {
   Upkeep& upkeep = upkeep_.find(run.name)->second;
   if (Overtaken(run, upkeep)) return;
   ServedService service = services()->find(run.name)->second;
+  const std::int64_t unnamed = DefaultVersion(service);
   for (auto version = service.versions.begin(); version != service.versions.end();) {
     const std::int64_t number = version->first;
     const bool wanted = run.served.count(number) != 0 || run.failed.count(number) != 0;
@@ -332,7 +351,10 @@ void ModelServer::FinishLoad(LoadRun& run, bool complete) {
     SetReadyGauge(run.name, std::to_string(number), false);
     version = service.versions.erase(version);
   }
-  service.labels = MovedLabels(service, run.entry.definition.versions);
+  service.labels = MovedLabels(service, run.entry.definition.versions, unnamed);
+  std::erase_if(upkeep.failures, [&](const auto& one) {  // no longer wanted: not to be tried again
+    return one.second.status.code() == StatusCode::kUnavailable && run.failed.count(one.first) == 0;
+  });
   const std::string why =
       run.served.empty() && run.failed.empty() ? "[versions] names no version" : Joined(run.failed);
   service.trouble = run.failed.empty() ? "" : GoesOn(service, why);
@@ -357,6 +379,7 @@ Status ModelServer::FailService(LoadRun& run) {
   Upkeep& upkeep = upkeep_.find(run.name)->second;
   if (Overtaken(run, upkeep)) return run.end;
   ServedService service = services()->find(run.name)->second;
+  upkeep.failures.clear();  // nothing to try again before the folder changes
   const bool emptied = entry.state == ServiceState::kNoWeights && !run.job.forced;
   if (emptied) {
     for (auto& [number, kept] : upkeep.versions) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <system_error>
 
+#include "models/optimize/report.h"
 #include "models/version_policy.h"
 
 namespace xcloud {
@@ -25,12 +26,20 @@ std::optional<FileStamp> StampFile(const fs::path& file, std::string name) {
                    static_cast<std::uint64_t>(info.st_ino)};
 }
 
+// What `xcloud model optimize` is still making in VERSION/optimized/; it is renamed when it is
+// done.
+bool IsUnfinished(const std::string& prefix, const std::string& name) {
+  return name.starts_with('.') && prefix == std::string(kOptimizedFolder) + "/";
+}
+
 void AddFiles(const fs::path& folder, const std::string& prefix, int depth, FolderStamp& stamp) {
   std::error_code error;
   for (fs::directory_iterator item(folder, error); !error && item != fs::directory_iterator();
        item.increment(error)) {
     if (stamp.size() >= kMaxFiles) return;
-    const std::string name = prefix + item->path().filename().string();
+    const std::string own = item->path().filename().string();
+    if (IsUnfinished(prefix, own)) continue;
+    const std::string name = prefix + own;
     std::error_code ignored;
     if (item->is_directory(ignored)) {
       if (depth < kMaxDepth) AddFiles(item->path(), name + "/", depth + 1, stamp);
@@ -48,6 +57,14 @@ FolderStamp StampOf(const fs::path& folder) {
   std::sort(stamp.begin(), stamp.end(),
             [](const FileStamp& a, const FileStamp& b) { return a.name < b.name; });
   return stamp;
+}
+
+std::uint64_t BytesToLoad(const fs::path& version) {
+  std::uint64_t bytes = 0;
+  for (const FileStamp& file : StampOf(version)) {
+    if (!file.name.starts_with(std::string(kOptimizedFolder) + "/")) bytes += file.size;
+  }
+  return bytes;
 }
 
 ServiceStamp StampOfService(const fs::path& folder) {

@@ -27,8 +27,12 @@ struct FileStamp {
 using FolderStamp = std::vector<FileStamp>;  // by name
 
 // Every file below `folder`, four folders deep and 4096 files at the most; empty when there is
-// none.
+// none. Without what begins with "." in folder/optimized/: those are variants in the making.
 FolderStamp StampOf(const std::filesystem::path& folder);
+
+// Of a version's files, but for the variants in optimized/: a network may lie in several (.xml and
+// .bin).
+std::uint64_t BytesToLoad(const std::filesystem::path& version);
 
 // A service's folder: what says how it is run, and each of its versions.
 struct ServiceStamp {

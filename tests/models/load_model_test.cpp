@@ -70,6 +70,11 @@ TEST_F(LoadModelTest, WarmsBelowThePriorityOfWhatServes) {
   EXPECT_EQ(getpriority(PRIO_PROCESS, 0), own) << "the caller itself is left as it was";
 }
 
+TEST_F(LoadModelTest, WarmsAtFullPriorityWhileNothingServes) {
+  ASSERT_TRUE(LoadModel(entry_, devices_, clock_, false).ok());
+  EXPECT_THAT(puppets_[0]->niceness(), ::testing::ElementsAre(getpriority(PRIO_PROCESS, 0)));
+}
+
 TEST_F(LoadModelTest, AFailureOfOneDeviceFailsTheModel) {
   puppets_[1]->failures["m"] = Status::InvalidArgument("no TorchScript file");
   EXPECT_EQ(LoadModel(entry_, devices_, clock_).status().message(), "no TorchScript file");

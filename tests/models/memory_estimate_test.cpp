@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+#include <thread>
+
 #include "tests/support/temp_folder.h"
 
 namespace xcloud {
@@ -71,6 +74,49 @@ TEST(CheckMemoryTest, RefusesWithFigures) {
   room.cgroup = UINT64_MAX;
   room.machine = 46 * kMiB;
   EXPECT_THAT(CheckMemory("m/2", need, room, 0).message(), HasSubstr("the machine has 46 MiB"));
+}
+
+TEST(MemoryEstimateTest, OpenVinoLanesHaveWeightsOfTheirOwn) {
+  MemoryLanes lanes{2, 4};
+  lanes.weight_copies = 2;
+  EXPECT_EQ(EstimateMemory(10 * kMiB, kMiB, 4, lanes).weights, 60 * kMiB);
+}
+
+TEST(MemoryReservationsTest, NoTwoLoadsCountOnTheSameMemory) {
+  MemoryRoom room;
+  room.machine = 100 * kMiB;
+  MemoryReservations memory([&] { return room; });
+  const MemoryNeed need{60 * kMiB, 0, 0};
+  auto first = memory.TryReserve("a/1", need, 0);
+  ASSERT_TRUE(first.ok());
+  EXPECT_THAT(memory.TryReserve("b/1", need, 0).status().message(),
+              HasSubstr("the machine has 40 MiB left"));
+  EXPECT_FALSE(memory.TryReserve("b/1", {1, 0, 0}, 60).ok()) << "and so with memory_limit_mb";
+  EXPECT_TRUE(memory.TryReserve("c/1", {40 * kMiB, 0, 0}, 0).ok());
+  first = Status::Internal("ended");
+  EXPECT_TRUE(memory.TryReserve("b/1", need, 0).ok());
+}
+
+TEST(MemoryReservationsTest, ALoadWaitsForTheOthersBeforeItIsRefused) {
+  MemoryRoom room;
+  room.machine = 100 * kMiB;
+  std::promise<void> asked_twice;
+  int asked = 0;  // under the lock of `memory`
+  MemoryReservations memory([&] {
+    if (++asked == 2) asked_twice.set_value();
+    return room;
+  });
+  const MemoryNeed need{60 * kMiB, 0, 0};
+  auto first = memory.Reserve("a/1", need, 0);
+  ASSERT_TRUE(first.ok());
+  Status second;
+  std::thread other([&] { second = memory.Reserve("b/1", need, 0).status(); });
+  asked_twice.get_future().wait();
+  first = Status::Internal("ended");
+  other.join();
+  EXPECT_TRUE(second.ok()) << second.message();
+  EXPECT_EQ(memory.Reserve("c/1", {101 * kMiB, 0, 0}, 0).status().code(), StatusCode::kUnavailable)
+      << "nobody is left to wait for";
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+constexpr const char* kPipeline = "[model]\nbackend = 'pipeline'\n[pipeline]\nkind = 'faces'\n";
+
 class RepositoryWatchTest : public ::testing::Test {
  protected:
   void AddModel(const std::string& name) const {
@@ -61,6 +63,26 @@ TEST_F(RepositoryWatchTest, OneFileInAnothersPlaceIsAChange) {
   std::filesystem::rename(root_.path() / "m/other", file);
   Look();
   EXPECT_THAT(Look().changed, ElementsAre("m")) << "of the same size and time";
+}
+
+TEST_F(RepositoryWatchTest, WhatOptimizeIsStillMakingIsNoChange) {
+  AddModel("m");
+  watch_.Acted("m", StampOfService(root_.path() / "m"));
+  root_.Write("m/1/optimized/.host.77/model.xml", "half");
+  Look();
+  EXPECT_THAT(Look().changed, IsEmpty()) << "the work folder of `xcloud model optimize`";
+  std::filesystem::rename(root_.path() / "m/1/optimized/.host.77",
+                          root_.path() / "m/1/optimized/host");
+  Look();
+  EXPECT_THAT(Look().changed, ElementsAre("m"));
+}
+
+TEST(RepositoryFilesTest, ANetworkOfTwoFilesIsCountedWhole) {
+  const TempFolder root;
+  root.Write("m/1/model.xml", "123");
+  root.Write("m/1/model.bin", "12345");
+  root.Write("m/1/optimized/host/model.bin", "1234567");
+  EXPECT_EQ(BytesToLoad(root.path() / "m/1"), 8U);
 }
 
 TEST_F(RepositoryWatchTest, WhatIsGoneInTwoLooksIsRemoved) {
@@ -216,6 +238,47 @@ TEST_F(ModelServerPollTest, AChangedModelTomlIsAppliedAndAWrongOneIsNot) {
   EXPECT_EQ(server_->Find("m")->title, "Better");
   EXPECT_EQ(server_->Find("m")->state, ServiceState::kReady);
   EXPECT_THAT(server_->Find("m")->reason, HasSubstr("titel: unknown key"));
+}
+
+TEST_F(ModelServerPollTest, WhatHadNoRoomIsTriedAgain) {
+  ServeM();
+  AddVersion("2");
+  puppet_->failures["m/2"] = Status::Unavailable("no memory now");
+  LookTwice();
+  EXPECT_EQ(server_->Find("m")->version, "1");
+  EXPECT_THAT(server_->Find("m")->reason, HasSubstr("no memory now"));
+  puppet_->failures.clear();
+  Look();
+  EXPECT_EQ(server_->Find("m")->version, "2") << "though no file has changed";
+  Look();
+  EXPECT_THAT(puppet_->made().back(), "m/2");
+  EXPECT_EQ(server_->Find("m")->reason, "");
+}
+
+TEST_F(ModelServerPollTest, APipelinesFolderStaysThePipelinesWhateverIsWrittenThere) {
+  AddModel("p", kPipeline);
+  ServeM();
+  ASSERT_EQ(server_->Find("p"), nullptr);
+  AddModel("p", std::string("titel = 'typo'\n") + kPipeline);
+  LookTwice();
+  EXPECT_EQ(server_->Find("p"), nullptr);
+  AddModel("p", kPipeline);
+  LookTwice();
+  EXPECT_EQ(server_->Find("p"), nullptr);
+  EXPECT_EQ(server_->List().size(), 1U);
+}
+
+TEST_F(ModelServerPollTest, ANewPipelineNeedsARestartAndIsToldSo) {
+  ServeM();
+  AddModel("p", kPipeline);
+  LookTwice();
+  ASSERT_NE(server_->Find("p"), nullptr);
+  EXPECT_EQ(server_->Find("p")->state, ServiceState::kFailed);
+  EXPECT_THAT(server_->Find("p")->reason, HasSubstr("needs a restart"));
+  AddModel("m", kPipeline);
+  LookTwice();
+  EXPECT_EQ(server_->Find("m")->state, ServiceState::kReady);
+  EXPECT_THAT(server_->Find("m")->reason, HasSubstr("needs a restart"));
 }
 
 TEST_F(ModelServerPollTest, WhatAnOperatorUnloadedStaysOut) {

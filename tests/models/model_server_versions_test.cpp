@@ -2,7 +2,9 @@
 // load fails.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -91,6 +93,16 @@ TEST_F(ModelServerVersionsTest, LabelsStandForVersionsAndStableIsTheDefault) {
   EXPECT_EQ((*server_->FindVersion("m", "canary"))->version, "2");
   EXPECT_EQ(server_->FindVersion("m", "other").status().code(), StatusCode::kNotFound);
   EXPECT_EQ(server_->FindVersion("x", "1").status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(ModelServerVersionsTest, OnlyLoadsBesideWhatServesAreNiced) {
+  AddVersions({"1"});
+  Declare("");
+  Serve();
+  const int own = getpriority(PRIO_PROCESS, 0);
+  EXPECT_THAT(puppet_->niceness(), ElementsAre(own)) << "people wait for the first load";
+  ASSERT_TRUE(Load().ok());
+  EXPECT_EQ(puppet_->niceness().count(std::min(own + 10, 19)), 1U);
 }
 
 TEST_F(ModelServerVersionsTest, AllAndListed) {
@@ -183,6 +195,37 @@ TEST_F(ModelServerVersionsTest, ALabelNeverMovesToAVersionThatDoesNotAnswer) {
   ASSERT_TRUE(Load().ok());
   EXPECT_EQ(Ask(""), "3");
   EXPECT_THAT(Rows(), ElementsAre("3 ready stable"));
+}
+
+TEST_F(ModelServerVersionsTest, ANewStableLabelWaitsForAVersionThatAnswers) {
+  AddVersions({"1"});
+  Declare("");
+  Serve();
+  EXPECT_EQ(Ask(""), "1");
+  Declare("labels = { stable = 2 }");
+  EXPECT_THAT(Load().message(), HasSubstr("wants version 2, but there is no m/2/model.pt"));
+  EXPECT_EQ(Ask(""), "1") << "no folder 2/ yet";
+  AddVersions({"2", "3"});
+  puppet_->failures["m/2"] = Status::InvalidArgument("broken");
+  EXPECT_EQ(Load().message(), "broken");
+  EXPECT_THAT(Rows(), ElementsAre("1 ready stable", "2 failed", "3 ready"));
+  EXPECT_EQ(Ask(""), "1") << "and not 3, which nobody asked for";
+  EXPECT_EQ(server_->Find("m")->state, ServiceState::kReady);
+  puppet_->failures.clear();
+  ASSERT_TRUE(Load().ok());
+  EXPECT_EQ(Ask(""), "2");
+}
+
+TEST_F(ModelServerVersionsTest, ANewStableLabelOfABrokenVersionKeepsTheOneThatAnswered) {
+  AddVersions({"1"});
+  Declare("");
+  Serve();
+  AddVersions({"2"});
+  Declare("labels = { stable = 2 }");
+  puppet_->failures["m/2"] = Status::InvalidArgument("broken");
+  EXPECT_EQ(Load().message(), "broken");
+  EXPECT_EQ(Ask(""), "1");
+  EXPECT_THAT(server_->Find("m")->reason, HasSubstr("version 1 goes on answering"));
 }
 
 TEST_F(ModelServerVersionsTest, WithoutItsStableVersionOnlyNamedVersionsAreAnswered) {
