@@ -237,6 +237,7 @@ class ModelServer final : public InferenceService {
   void DropJobs() XC_EXCLUDES(state_mutex_);
   bool Enqueue(Job job, std::vector<StatusCallback>& overtaken) XC_EXCLUDES(state_mutex_);
   void EndFirstLoad() XC_REQUIRES(state_mutex_);
+  void ReleaseMemory();  // that nothing uses any more: the host's and the devices'
   void Retire(const std::string& name, std::shared_ptr<ModelLease> lease)
       XC_EXCLUDES(admin_mutex_, state_mutex_);
   void Poll() XC_EXCLUDES(admin_mutex_, state_mutex_);

@@ -17,6 +17,11 @@ void Tell(const std::vector<StatusCallback>& callbacks, const Status& status) {
 
 }  // namespace
 
+void ModelServer::ReleaseMemory() {
+  ReleaseFreeMemory();
+  for (const std::unique_ptr<Device>& device : devices_) device->ReleaseMemory();
+}
+
 void ModelServer::StartLoading() {
   XC_CHECK(!loader_.joinable());
   for (const ServiceInfoPtr& info : List()) {
@@ -83,7 +88,7 @@ void ModelServer::RunJob(Job& job) {
   if (job.kind == Job::Kind::kPoll) return Poll();
   if (job.kind == Job::Kind::kRelease) {
     // The load that was stopped has ended and was not published, since this came behind it.
-    if (job.retired.empty()) ReleaseFreeMemory();
+    if (job.retired.empty()) ReleaseMemory();
     for (std::shared_ptr<ModelLease>& lease : job.retired) Retire(job.service, std::move(lease));
     return Tell(job.done, Status::Ok());
   }
@@ -191,7 +196,7 @@ void ModelServer::Retire(const std::string& name, std::shared_ptr<ModelLease> le
   }
   scheduler_.RemoveModel(lease->id());
   lease = nullptr;
-  ReleaseFreeMemory();
+  ReleaseMemory();
   if (unused) {
     spdlog::info("service '{}': the model that was taken out is released", name);
   } else {
