@@ -40,13 +40,17 @@ PipelineTask<PipelineAnswer> FaceSearch::Run(PipelineRun& run) const {
   if (!photo.ok()) co_return PipelineAnswer::Failed(photo.status());
   const Result<std::vector<Face>> faces = co_await DetectFaces(run, photo->pixels, min_face_);
   if (!faces.ok()) co_return PipelineAnswer::Failed(faces.status());
+  const bool enrols = request.action == ServiceAction::kEnrol;
+  if (faces->empty() && enrols) {
+    co_return PipelineAnswer::Failed(Status::InvalidArgument("no face was found in the photo"));
+  }
   if (faces->empty()) co_return NoFace();
   const Face& face = LargestFace(*faces);
   std::vector<float> chip = AlignFace(photo->pixels, face.points, kEmbeddingChip);
   const Result<StageRows> rows = co_await run.Ask(gallery_.embedding(), 1, std::move(chip));
   if (!rows.ok()) co_return PipelineAnswer::Failed(rows.status());
   AnswerValue::Object described = DescribeFace(face, photo->scale);
-  if (request.action == ServiceAction::kEnrol) {
+  if (enrols) {
     PipelineAnswer enrolled = gallery_.Enrol(request.subject, *rows);
     if (enrolled.status.ok()) enrolled.beside = std::move(described);
     co_return enrolled;

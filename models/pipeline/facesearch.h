@@ -4,7 +4,7 @@
 // The answer is that of the first XCloud's cv/facesearch: "results" holds [id, cosine] pairs by
 // falling cosine. Beside it stand "distances" (Euclidean: the network was trained so that two
 // photos of one person lie nearer than 0.6) and the face that was compared. A photo without a face
-// answers code 3.
+// answers code 3; one that was to be enrolled is InvalidArgument.
 #pragma once
 
 #include <vector>

@@ -37,6 +37,11 @@ float Norm(std::span<const float> values) {
   return static_cast<float>(std::sqrt(sum));
 }
 
+// The file is held open while the service is loaded.
+std::string AnewFrom(const std::filesystem::path& path) {
+  return "unload the service, remove '" + path.string() + "', load it and enrol anew";
+}
+
 }  // namespace
 
 bool IsGalleryId(std::string_view id) {
@@ -52,7 +57,7 @@ Result<std::shared_ptr<Gallery>> Gallery::Open(const std::filesystem::path& path
   GalleryContents contents;
   Result<std::unique_ptr<GalleryFile>> file = GalleryFile::Open(path, contents);
   if (!file.ok()) return file.status();
-  std::shared_ptr<Gallery> gallery(new Gallery(*std::move(file)));
+  std::shared_ptr<Gallery> gallery(new Gallery(path, *std::move(file)));
   MutexLock lock(gallery->change_mutex_);
   Snapshot snapshot;
   snapshot.stamp = contents.stamp;
@@ -85,15 +90,28 @@ void Gallery::Publish(Snapshot next) {
 }
 
 Status Gallery::CheckStamp(std::string_view model, std::string_view version) const {
-  const std::shared_ptr<const Snapshot> now = snapshot();
-  if (now->rows == 0 || (now->stamp->model == model && now->stamp->version == version)) {
+  return CheckStamp(*snapshot(), model, version);
+}
+
+Status Gallery::CheckStamp(const Snapshot& now, std::string_view model,
+                           std::string_view version) const {
+  if (now.rows == 0 || (now.stamp->model == model && now.stamp->version == version)) {
     return Status::Ok();
   }
-  return Status::Unavailable("its gallery of " + std::to_string(now->rows) + " was made by " +
-                             now->stamp->model + " version " + now->stamp->version + ", and " +
+  return Status::Unavailable("its gallery of " + std::to_string(now.rows) + " was made by " +
+                             now.stamp->model + " version " + now.stamp->version + ", and " +
                              std::string(model) + " version " + std::string(version) +
-                             " cannot be compared with it: serve that version, or remove the " +
-                             "gallery's file and enrol anew");
+                             " cannot be compared with it: serve that version, or " +
+                             AnewFrom(path_));
+}
+
+Status Gallery::CheckStamp(const Snapshot& now, const GalleryStamp& stamp) const {
+  if (Status same = CheckStamp(now, stamp.model, stamp.version); !same.ok()) return same;
+  if (now.rows == 0 || now.stamp->width == stamp.width) return Status::Ok();
+  return Status::Unavailable("its gallery of " + std::to_string(now.rows) + " holds " +
+                             std::to_string(now.stamp->width) + " values a photo, and " +
+                             stamp.model + " now gives " + std::to_string(stamp.width) +
+                             ": serve what made them, or " + AnewFrom(path_));
 }
 
 Result<bool> Gallery::Enrol(std::string_view id, const GalleryStamp& stamp,
@@ -108,11 +126,7 @@ Result<bool> Gallery::Enrol(std::string_view id, const GalleryStamp& stamp,
   }
   MutexLock lock(change_mutex_);
   Snapshot next = *snapshot();
-  if (Status same = CheckStamp(stamp.model, stamp.version); !same.ok()) return same;
-  if (next.rows > 0 && next.stamp->width != stamp.width) {
-    return Status::Internal("the gallery's values are " + std::to_string(next.stamp->width) +
-                            " wide, the model's " + std::to_string(stamp.width));
-  }
+  if (Status same = CheckStamp(next, stamp); !same.ok()) return same;
   const auto known = rows_.find(std::string(id));
   const bool replaced = known != rows_.end();
   if (!replaced && next.rows >= max_entries) {
@@ -236,11 +250,14 @@ std::vector<std::string> Gallery::Ids() const {
   return ids;
 }
 
-std::vector<GalleryMatch> Gallery::Search(std::span<const float> values, std::size_t count) const {
+Result<std::vector<GalleryMatch>> Gallery::Search(const GalleryStamp& stamp,
+                                                  std::span<const float> values,
+                                                  std::size_t count) const {
+  XC_CHECK(stamp.width == values.size());
   const std::shared_ptr<const Snapshot> now = snapshot();
-  if (now->rows == 0 || count == 0) return {};
+  if (Status same = CheckStamp(*now, stamp); !same.ok()) return same;
+  if (now->rows == 0 || count == 0) return std::vector<GalleryMatch>{};
   const std::size_t width = now->stamp->width;
-  XC_CHECK(values.size() == width);
   struct Found {
     float cosine;
     const Chunk* chunk;

@@ -42,7 +42,7 @@ class Gallery {
   // Unavailable, in words, when it holds values that another model or version made.
   Status CheckStamp(std::string_view model, std::string_view version) const;
   // Gives whether the id was there before. InvalidArgument: a wrong id, or values that are no
-  // direction; TooLarge: it is full; Unavailable: as CheckStamp; Internal: the disk.
+  // direction; TooLarge: it is full; Unavailable: as Search, or GalleryFile's; Internal: the disk.
   Result<bool> Enrol(std::string_view id, const GalleryStamp& stamp, std::span<const float> values,
                      std::size_t max_entries);
   // NotFound when it is not there.
@@ -50,9 +50,10 @@ class Gallery {
 
   std::size_t size() const;
   std::vector<std::string> Ids() const;  // sorted
-  // The `count` nearest by falling cosine. REQUIRES: as many values as the gallery's are wide, or
-  // an empty gallery.
-  std::vector<GalleryMatch> Search(std::span<const float> values, std::size_t count) const;
+  // The `count` nearest by falling cosine. Unavailable, in words, when `stamp` is not that of what
+  // it searches. REQUIRES: stamp.width values.
+  Result<std::vector<GalleryMatch>> Search(const GalleryStamp& stamp, std::span<const float> values,
+                                           std::size_t count) const;
 
  private:
   // Some rows; a change copies one chunk, not the gallery.
@@ -67,7 +68,10 @@ class Gallery {
     std::vector<std::shared_ptr<const Chunk>> chunks;
   };
 
-  explicit Gallery(std::unique_ptr<GalleryFile> file) : file_(std::move(file)) {}
+  Gallery(std::filesystem::path path, std::unique_ptr<GalleryFile> file)
+      : path_(std::move(path)), file_(std::move(file)) {}
+  Status CheckStamp(const Snapshot& now, std::string_view model, std::string_view version) const;
+  Status CheckStamp(const Snapshot& now, const GalleryStamp& stamp) const;
   std::shared_ptr<const Snapshot> snapshot() const XC_EXCLUDES(snapshot_mutex_);
   void Publish(Snapshot next) XC_EXCLUDES(snapshot_mutex_);
   void SetRow(Snapshot& next, std::size_t row, std::string_view id, std::span<const float> values)
@@ -78,6 +82,7 @@ class Gallery {
   void CompactIfWorn(const Snapshot& now) XC_REQUIRES(change_mutex_);
   static std::vector<GalleryRecord> Records(const Snapshot& snapshot);
 
+  const std::filesystem::path path_;
   mutable Mutex change_mutex_;  // held over the disk; taken before the other one
   std::unique_ptr<GalleryFile> file_ XC_GUARDED_BY(change_mutex_);
   std::unordered_map<std::string, std::size_t> rows_ XC_GUARDED_BY(change_mutex_);

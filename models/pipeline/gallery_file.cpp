@@ -115,9 +115,20 @@ bool IsRecord(std::string_view body, std::size_t width) {
   return known && id > 0 && id <= GalleryFile::kMaxIdBytes && body.size() == 2 + id + values;
 }
 
+// Is there a whole record somewhere behind `at`?
+bool HasRecordBehind(std::string_view bytes, std::size_t at, std::size_t longest,
+                     std::size_t width) {
+  for (++at; bytes.size() - at > kFrame; ++at) {
+    const std::optional<std::string_view> body = BodyAt(bytes, at, longest);
+    if (body && IsRecord(*body, width)) return true;
+  }
+  return false;
+}
+
 Status Damaged(std::size_t at) {
   return Status::InvalidArgument("the gallery is damaged at byte " + std::to_string(at) +
-                                 ": put a copy in its place, or remove it and enrol anew");
+                                 ": unload the service, put a copy in its place or remove it, " +
+                                 "and load the service");
 }
 
 // Applies records in their order; an entry that goes leaves a hole until the end.
@@ -198,6 +209,7 @@ Result<GalleryContents> ParseGallery(std::string_view bytes) {
     const std::optional<std::string_view> body = BodyAt(bytes, at, longest);
     if (!body || !IsRecord(*body, width)) {
       if (bytes.size() - at > kFrame + longest) return Damaged(at);
+      if (HasRecordBehind(bytes, at, longest, width)) return Damaged(at);
       contents.torn_bytes = bytes.size() - at;
       break;
     }
@@ -218,7 +230,9 @@ Result<std::unique_ptr<GalleryFile>> GalleryFile::Open(const std::filesystem::pa
   if (lock < 0) return Failed("open", lock_path);
   std::unique_ptr<GalleryFile> gallery(new GalleryFile(path, lock));
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    return Status::Internal("the gallery '" + path.string() + "' is in use by another process");
+    if (errno != EWOULDBLOCK) return Failed("lock", lock_path);
+    return Status::Unavailable("the gallery '" + path.string() +
+                               "' is in use by another process, or is just being closed");
   }
   contents = {};
   if (!std::filesystem::exists(path, error)) return gallery;
@@ -261,8 +275,20 @@ Status GalleryFile::Remove(std::string_view id) {
   return Append(RemoveRecord(id));
 }
 
+Status GalleryFile::CheckInPlace() const {
+  struct stat ours {};
+  struct stat theirs {};
+  const bool same = ::fstat(file_, &ours) == 0 && ::stat(path_.c_str(), &theirs) == 0 &&
+                    ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+  if (same) return Status::Ok();
+  return Status::Unavailable("the gallery's file '" + path_.string() +
+                             "' was removed or replaced while it was open: unload the service " +
+                             "and load it, which reads what is there now");
+}
+
 Status GalleryFile::Append(const std::string& record) {
   XC_CHECK(file_ >= 0);
+  if (Status there = CheckInPlace(); !there.ok()) return there;
   // What is left of one that failed would hide what is written behind it.
   if (dirty_ && ::ftruncate(file_, static_cast<off_t>(bytes_)) != 0) return Failed("write", path_);
   dirty_ = true;
@@ -273,7 +299,7 @@ Status GalleryFile::Append(const std::string& record) {
   }
   dirty_ = false;
   bytes_ += record.size();
-  return Status::Ok();
+  return CheckInPlace();  // it may have gone meanwhile
 }
 
 Status GalleryFile::Replace(const GalleryStamp& stamp, const std::vector<GalleryRecord>& entries) {

@@ -6,8 +6,8 @@
 // Numbers are little-endian; a length and a CRC are of what follows them. Records are only
 // appended, each is on disk before the next is written, and a later one of an id wins. So the one
 // thing that a crash can leave is a last record that is not whole: it was never answered, and is
-// dropped when the file is opened. Anything wrong before that is damage, and is refused with its
-// place. A whole file is replaced by a rename.
+// dropped when the file is opened. Anything wrong before that, or with a whole record behind it, is
+// damage, and is refused with its place. A whole file is replaced by a rename.
 //
 // Thread safety: none; the owner locks. One process at a time: PATH.lock is held while it is open.
 #pragma once
@@ -63,7 +63,8 @@ class GalleryFile {
   GalleryFile(const GalleryFile&) = delete;
   GalleryFile& operator=(const GalleryFile&) = delete;
 
-  // Each returns when it is on disk. A failure leaves what was there before.
+  // Each returns when it is on disk. A failure leaves what was there before. Unavailable when the
+  // file is no longer at its path: what is written to it would not be found again.
   Status Put(std::string_view id, std::span<const float> values);
   Status Remove(std::string_view id);
   // The whole file anew.
@@ -71,6 +72,7 @@ class GalleryFile {
 
  private:
   GalleryFile(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+  Status CheckInPlace() const;
   Status Append(const std::string& record);
 
   const std::filesystem::path path_;

@@ -47,8 +47,8 @@ PipelineAnswer GalleryPart::Entries() const {
 // The model may have been replaced since the service was found ready, so its version is asked of
 // the values themselves.
 Result<std::vector<GalleryMatch>> GalleryPart::Search(const StageRows& rows, int top_k) const {
-  if (Status same = gallery_->CheckStamp(embedding_, rows.version); !same.ok()) return same;
-  return gallery_->Search(rows.Row(0), static_cast<std::size_t>(top_k > 0 ? top_k : kMatches));
+  return gallery_->Search({embedding_, rows.version, rows.width}, rows.Row(0),
+                          static_cast<std::size_t>(top_k > 0 ? top_k : kMatches));
 }
 
 }  // namespace xcloud

@@ -111,6 +111,16 @@ TEST_F(FaceServicesTest, APhotoWithoutAFaceSaysSo) {
   EXPECT_EQ(odd.code, 3) << "too thin for a face";
 }
 
+TEST_F(FaceServicesTest, APhotoWithoutAFaceIsNotEnrolled) {
+  Serve();
+  const InferenceResult none =
+      Ask(About("facesearch", ServiceAction::kEnrol, "anna", PatchPhoto(120, 100, {})));
+  EXPECT_EQ(none.status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(none.status.message(), "no face was found in the photo");
+  const InferenceResult entries = Ask(About("facesearch", ServiceAction::kEntries, ""));
+  EXPECT_THAT(*entries.value->Find("entries")->list(), IsEmpty());
+}
+
 TEST_F(FaceServicesTest, SearchesByTheLargestFace) {
   Serve();
   const auto enrol = [&](const std::string& id, int red, int green, int blue) {

@@ -136,7 +136,31 @@ TEST_F(GalleryFileTest, DamageBeforeTheEndIsToldAndNothingIsDropped) {
 TEST_F(GalleryFileTest, IsOpenInOnePlaceAtATime) {
   GalleryContents contents;
   const auto file = Open(contents);
-  EXPECT_THAT(GalleryFile::Open(Path(), contents).status().message(), HasSubstr("in use"));
+  const Status other = GalleryFile::Open(Path(), contents).status();
+  EXPECT_THAT(other.message(), HasSubstr("in use"));
+  EXPECT_EQ(other.code(), StatusCode::kUnavailable) << "also while the old one is being closed";
+}
+
+// Dropping it would bring back what the whole record behind it removed.
+TEST_F(GalleryFileTest, ABadRecordBeforeAWholeOneIsDamageAlsoNearTheEnd) {
+  const std::vector<std::size_t> sizes = WriteFive();
+  std::string damaged = Bytes();
+  const std::size_t at = sizes[3] - 1;  // in the record before the removal
+  damaged[at] = static_cast<char>(damaged[at] ^ 0x20);
+  EXPECT_THAT(ParseGallery(damaged).status().message(), HasSubstr("damaged at byte"));
+}
+
+TEST_F(GalleryFileTest, NothingIsAcknowledgedIntoAFileThatIsNoLongerThere) {
+  WriteFive();
+  GalleryContents contents;
+  const auto file = Open(contents);
+  std::filesystem::remove(Path());
+  const Status put = file->Put("lost", std::vector<float>{1, 2, 3, 4});
+  EXPECT_EQ(put.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(put.message(), HasSubstr("unload the service"));
+  EXPECT_FALSE(file->Remove("anna").ok());
+  std::ofstream(Path()) << "another file";
+  EXPECT_FALSE(file->Put("lost", std::vector<float>{1, 2, 3, 4}).ok());
 }
 
 TEST_F(GalleryFileTest, AFailedReplacementLeavesTheOldFile) {

@@ -36,9 +36,14 @@ class GalleryTest : public ::testing::Test {
                      std::size_t max = kAny) {
     return gallery_->Enrol(id, {"net", std::move(version), values.size()}, values, max);
   }
+  std::vector<GalleryMatch> Search(const std::vector<float>& values, std::size_t count) const {
+    const auto found = gallery_->Search({"net", "1", values.size()}, values, count);
+    EXPECT_TRUE(found.ok()) << found.status().message();
+    return found.ok() ? *found : std::vector<GalleryMatch>{};
+  }
   std::vector<std::string> Nearest(const std::vector<float>& values, std::size_t count) const {
     std::vector<std::string> ids;
-    for (const GalleryMatch& match : gallery_->Search(values, count)) ids.push_back(match.id);
+    for (const GalleryMatch& match : Search(values, count)) ids.push_back(match.id);
     return ids;
   }
 
@@ -48,11 +53,11 @@ class GalleryTest : public ::testing::Test {
 
 TEST_F(GalleryTest, FindsByCosineAndTellsTheDistance) {
   Open();
-  EXPECT_THAT(gallery_->Search(std::vector<float>{1, 0, 0}, 10), IsEmpty());
+  EXPECT_THAT(Search(std::vector<float>{1, 0, 0}, 10), IsEmpty());
   ASSERT_TRUE(Enrol("x", {2, 0, 0}).ok());
   ASSERT_TRUE(Enrol("xy", {1, 1, 0}).ok());
   ASSERT_TRUE(Enrol("away", {-3, 0, 0}).ok());
-  const auto matches = gallery_->Search(std::vector<float>{5, 0, 0}, 10);
+  const auto matches = Search(std::vector<float>{5, 0, 0}, 10);
   ASSERT_EQ(matches.size(), 3U);
   EXPECT_EQ(matches[0].id, "x");
   EXPECT_FLOAT_EQ(matches[0].cosine, 1);
@@ -74,7 +79,7 @@ TEST_F(GalleryTest, ReplacesRemovesAndRemembers) {
   EXPECT_EQ(gallery_->Remove("b").code(), StatusCode::kNotFound);
   Open();
   EXPECT_THAT(gallery_->Ids(), ElementsAre("a"));
-  EXPECT_FLOAT_EQ(gallery_->Search(std::vector<float>{0, -1}, 1)[0].cosine, 1);
+  EXPECT_FLOAT_EQ(Search(std::vector<float>{0, -1}, 1)[0].cosine, 1);
 }
 
 TEST_F(GalleryTest, RefusesWhatItCannotHold) {
@@ -96,6 +101,11 @@ TEST_F(GalleryTest, DoesNotMixWeights) {
   EXPECT_EQ(mixed.status().code(), StatusCode::kUnavailable);
   EXPECT_THAT(mixed.status().message(), HasSubstr("made by net version 1"));
   EXPECT_FALSE(gallery_->CheckStamp("other", "1").ok());
+  for (const GalleryStamp& other :
+       {GalleryStamp{"net", "2", 2}, GalleryStamp{"other", "1", 2}, GalleryStamp{"net", "1", 3}}) {
+    const std::vector<float> values(other.width, 1.0F);
+    EXPECT_EQ(gallery_->Search(other, values, 1).status().code(), StatusCode::kUnavailable);
+  }
   Open();
   EXPECT_FALSE(gallery_->CheckStamp("net", "2").ok()) << "the file remembers";
   ASSERT_TRUE(gallery_->Remove("a").ok());
@@ -128,7 +138,7 @@ TEST_F(GalleryTest, HoldsWhatAMapHoldsThroughRandomChanges) {
   for (int pass = 0; pass < 2; ++pass) {
     ASSERT_EQ(gallery_->size(), expected.size());
     for (const auto& [id, values] : expected) {
-      const auto matches = gallery_->Search(values, expected.size());
+      const auto matches = Search(values, expected.size());
       ASSERT_EQ(matches.size(), expected.size());
       ASSERT_NEAR(matches[0].cosine, 1, 1e-5);
       ASSERT_TRUE(std::any_of(matches.begin(), matches.end(), [&](const GalleryMatch& match) {
@@ -145,7 +155,7 @@ TEST_F(GalleryTest, IsSearchedWhileItChanges) {
   std::atomic<bool> stop{false};
   std::thread reader([&] {
     while (!stop.load()) {
-      const auto matches = gallery_->Search(std::vector<float>{1, 0}, 1);
+      const auto matches = Search(std::vector<float>{1, 0}, 1);
       ASSERT_EQ(matches.size(), 1U);
       ASSERT_EQ(matches[0].id, "always");
     }

@@ -111,6 +111,23 @@ TEST_F(PipelineServerTest, AGalleryOfOtherWeightsIsRefusedWithWords) {
   EXPECT_TRUE(Ask(Request("cbir", "a")).status.ok());
 }
 
+// The model was replaced in place: the version is the same, the output is not.
+TEST_F(PipelineServerTest, ValuesOfAnotherWidthAreRefusedWithWords) {
+  Serve();
+  Enrol("old", "a");
+  models_.Add("image_embedding", {}, [](const PuppetModels::Question&) {
+    return Result<std::vector<float>>(std::vector<float>(7, 1.0F));
+  });
+  for (InferenceRequest request :
+       {Request("cbir", "a"), About("cbir", ServiceAction::kEnrol, "new", "a")}) {
+    const InferenceResult refused = Ask(std::move(request));
+    EXPECT_EQ(refused.status.code(), StatusCode::kUnavailable);
+    EXPECT_THAT(refused.status.message(), HasSubstr("26 values"));
+    EXPECT_THAT(refused.status.message(),
+                HasSubstr("unload the service, remove '" + State("cbir").string()));
+  }
+}
+
 TEST_F(PipelineServerTest, RefusesWhatDoesNotFit) {
   Serve();
   const auto code = [&](InferenceRequest request) { return Ask(std::move(request)).status.code(); };
