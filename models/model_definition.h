@@ -64,7 +64,7 @@ struct ModelDefinition {
   std::optional<TensorSpec> tensor_input;   // FP32 [-1, ...] in place of photos
   std::optional<TensorSpec> values_output;  // FP32 [-1, ...] in place of labels
   VersionPolicy versions;
-  PipelineSpec pipeline;                    // backend = "pipeline" only
+  PipelineSpec pipeline;  // backend = "pipeline" only
 
   // What runs `file` itself: `backend`, or for "auto" what its ending says: "torchscript" (.pt),
   // "native" (.safetensors, .pth, .ckpt), "openvino" (.onnx, .xml), "aotinductor" (.pt2).

@@ -70,8 +70,7 @@ class ModelServerTest : public ::testing::Test {
   }
   void Create() {
     repository_.path = root_.path().string();
-    auto server =
-        ModelServer::Create(repository_, decode_, devices_, scheduler_, clock_, metrics_);
+    auto server = ModelServer::Create(repository_, decode_, devices_, scheduler_, clock_, metrics_);
     ASSERT_TRUE(server.ok()) << server.status().message();
     server_ = *std::move(server);
   }
