@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "models/shown_file.h"
 #include "models/stage_rows.h"
+#include "models/torch_words.h"
 #include "models/zoo/load.h"
 
 namespace xcloud {
@@ -25,30 +26,6 @@ namespace {
 // How far optimize_for_inference may move an output of the frozen network, as a share of the
 // largest one: folding and other convolution kernels round differently, by about 1e-6.
 constexpr double kOptimizedTolerance = 1e-3;
-
-// The line of LibTorch's report that says why. A TorchScript traceback ends with it; every other
-// report starts with it.
-std::string Reason(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  if (text.find("TorchScript interpreter") != std::string::npos) {
-    text.erase(0, text.rfind('\n') + 1);
-  }
-  text.erase(std::min(text.find('\n'), text.size()));
-  constexpr std::size_t kLongest = 300;
-  text.erase(std::min(kLongest, text.size()));
-  return text.empty() ? "no reason given" : text;
-}
-
-std::string Shape(const at::Tensor& tensor) {
-  std::string text = "[";
-  for (const std::int64_t size : tensor.sizes()) {
-    if (text.size() > 1) text += ", ";
-    text += std::to_string(size);
-  }
-  return text + "]";
-}
 
 at::Tensor ProbeBatch(const ModelDefinition& model, const TorchScriptTarget& target) {
   const std::size_t items = ProbeItems(model);
@@ -97,7 +74,7 @@ Result<std::shared_ptr<TorchScriptModule>> TorchScriptModule::Load(
     if (!status.ok()) return status;
   } catch (const std::exception& error) {
     spdlog::error("{}: {}", file.string(), error.what());
-    return Status::InvalidArgument(name + ": cannot run the declared input: " + Reason(error));
+    return Status::InvalidArgument(name + ": cannot run the declared input: " + TorchReason(error));
   }
   return loaded;
 }
@@ -140,7 +117,7 @@ void TorchScriptModule::OptimizeIfSafe(const torch::jit::Module& original, const
     spdlog::warn("{}: optimize_for_inference changes its outputs; serving it frozen only", file_);
   } catch (const std::exception& error) {
     spdlog::warn("{}: optimize_for_inference failed; serving it frozen only: {}", file_,
-                 Reason(error));
+                 TorchReason(error));
   }
   module_ = std::move(frozen);
 }
@@ -159,7 +136,7 @@ std::string TorchScriptModule::CheckOutput(const at::Tensor& output, std::int64_
       any_shape_ ? output.dim() >= 1 && output.size(0) == rows && output.numel() == rows * columns
                  : output.dim() == 2 && output.size(0) == rows && output.size(1) == columns;
   if (!shape_fits) {
-    return "its output for " + std::to_string(rows) + " items is " + Shape(output) +
+    return "its output for " + std::to_string(rows) + " items is " + TorchShape(output) +
            (any_shape_ ? "; [output] declares " : "; the labels need ") + "[" +
            std::to_string(rows) + ", " + std::to_string(columns) + "]";
   }
@@ -179,7 +156,7 @@ Result<at::Tensor> TorchScriptModule::Forward(const at::Tensor& input) {
     wrong = CheckOutput(output, input.size(0));
     if (wrong.empty()) return output.reshape({input.size(0), static_cast<std::int64_t>(scores_)});
   } catch (const std::exception& error) {
-    wrong = Reason(error);
+    wrong = TorchReason(error);
     spdlog::debug("{}: {}", file_, error.what());
   }
   spdlog::error("{}: a batch of {} failed: {}", file_, input.size(0), wrong);

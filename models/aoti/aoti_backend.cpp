@@ -16,30 +16,12 @@
 #include "core/log.h"
 #include "models/shown_file.h"
 #include "models/stage_rows.h"
+#include "models/torch_words.h"
 
 namespace xcloud {
 namespace {
 
 using torch::inductor::AOTIModelPackageLoader;
-
-// The first line of LibTorch's report.
-std::string Reason(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
-  text.erase(std::min(text.find('\n'), text.size()));
-  constexpr std::size_t kLongest = 300;
-  text.erase(std::min(kLongest, text.size()));
-  return text.empty() ? "no reason given" : text;
-}
-
-std::string Shape(const at::Tensor& tensor) {
-  std::string text = "[";
-  for (const std::int64_t size : tensor.sizes()) {
-    if (text.size() > 1) text += ", ";
-    text += std::to_string(size);
-  }
-  return text + "]";
-}
 
 // Packages ask for libtorch.so by name and know no folder; this program does, by its own rpath, but
 // needs only the libraries behind it and so has not loaded it. Loaded once, it is found.
@@ -87,7 +69,7 @@ class AotiNetwork final : public Network {
       }
       return {};
     } catch (const std::exception& error) {
-      return Reason(error);
+      return TorchReason(error);
     }
   }
 
@@ -106,7 +88,7 @@ class AotiNetwork final : public Network {
                       output.numel() == count * width &&
                       (model_.values_output || output.dim() == 2);
     if (!fits) {
-      return "its output for " + std::to_string(rows) + " items is " + Shape(output) + "; [" +
+      return "its output for " + std::to_string(rows) + " items is " + TorchShape(output) + "; [" +
              std::to_string(rows) + ", " + std::to_string(width) + "] is declared";
     }
     if (output.scalar_type() != at::kFloat) {

@@ -9,6 +9,7 @@
 
 #include <c10/core/GradMode.h>
 
+#include "models/torch_words.h"
 #include "models/zoo/layers.h"
 #include "models/zoo/safetensors.h"
 #include "models/zoo/torch_checkpoint.h"
@@ -44,14 +45,6 @@ std::string ModernName(const std::string& name) {
     return modern.erase(at + old.size() - 3, 1);
   }
   return name;
-}
-
-std::string Shape(const at::Tensor& tensor) {
-  std::string text = "[";
-  for (const std::int64_t size : tensor.sizes()) {
-    text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  }
-  return text + "]";
 }
 
 void AppendNames(const char* what, const std::vector<std::string>& names, std::string& text) {
@@ -110,7 +103,8 @@ Status LoadStateDict(const StateDict& weights, std::string_view training_only, L
     if (found == given.end()) {
       if (!EndsWith(name, ".num_batches_tracked")) missing.push_back(name);
     } else if (found->second.sizes() != tensor.sizes()) {
-      misshapen.push_back(name + " is " + Shape(found->second) + " instead of " + Shape(tensor));
+      misshapen.push_back(name + " is " + TorchShape(found->second) + " instead of " +
+                          TorchShape(tensor));
     }
   }
   for (const auto& [name, tensor] : given) {
